@@ -1,0 +1,51 @@
+"""Where things lie in a store, relative to its root. Nothing else spells these paths.
+
+One root is one namespace of a cluster or one folder of a laptop, so a plain copy moves a cache.
+"""
+
+from xlbench_specs.stages import Kind
+
+
+def payload(kind: Kind, key: str, attempt: str) -> str:
+    """Folder of what one attempt wrote."""
+    return f"payloads/{kind}/{key}/{attempt}"
+
+
+def manifest(kind: Kind, key: str) -> str:
+    """The manifest: it alone means "done"."""
+    return f"manifests/{kind}/{key}.json"
+
+
+def checkpoints(key: str) -> str:
+    """Folder of all checkpoints of a train stage that runs."""
+    return f"checkpoints/{key}"
+
+
+def checkpoint(key: str, attempt: str, update: int) -> str:
+    """Folder of one checkpoint."""
+    return f"checkpoints/{key}/{attempt}/{update:08d}"
+
+
+def experiment(name: str, uid: str) -> str:
+    """Folder of one experiment."""
+    return f"experiments/{name}/{uid}"
+
+
+def plan(experiment_folder: str) -> str:
+    """The plan, written once."""
+    return f"{experiment_folder}/plan.json"
+
+
+def job(experiment_folder: str, name: str) -> str:
+    """The stage file of one Job."""
+    return f"{experiment_folder}/jobs/{name}.json"
+
+
+def failure(experiment_folder: str, key: str) -> str:
+    """The record of a failed stage."""
+    return f"{experiment_folder}/failures/{key}.json"
+
+
+def log(experiment_folder: str, name: str) -> str:
+    """The log of one Job."""
+    return f"{experiment_folder}/logs/{name}.log"
