@@ -1,0 +1,274 @@
+"""The object store: one small interface, the folder implementation, and the commit protocol.
+
+Payload first, manifest last and conditionally; the first manifest wins and nothing is
+overwritten. The trainer and the operator both speak to the store through this module only.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple, Protocol
+
+from pydantic import ValidationError
+
+from xlbench_specs import layout
+from xlbench_specs.manifests import Manifest
+from xlbench_specs.stages import Kind
+
+_PARTIAL = ".partial-"
+
+
+class NotFoundError(LookupError):
+    """Nothing is stored under a path."""
+
+
+class CorruptError(RuntimeError):
+    """A stored file is not the one that its manifest names."""
+
+
+class Stored(NamedTuple):
+    """A stored object and the tag that a conditional replacement must name."""
+
+    data: bytes
+    etag: str
+
+
+class Store(Protocol):
+    """What xlbench asks of an object store. Paths are relative, with forward slashes."""
+
+    def read(self, path: str) -> Stored:
+        """The object; raises `NotFoundError`."""
+        ...
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write only if nothing is there (If-None-Match: *); False if something is."""
+        ...
+
+    def replace(self, path: str, data: bytes, etag: str) -> bool:
+        """Write only if the object still has this tag (If-Match); False if it has not."""
+        ...
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write, whatever is there. For paths that only one writer knows."""
+        ...
+
+    def upload(self, path: str, source: Path) -> None:
+        """Store a local file, whatever is there; the local one may be moved."""
+        ...
+
+    def local(self, path: str) -> Path:
+        """A local, read-only copy of the object; raises `NotFoundError`."""
+        ...
+
+    def list(self, prefix: str) -> list[str]:
+        """Paths of all objects in the folder `prefix` and below, sorted."""
+        ...
+
+    def delete(self, prefix: str) -> None:
+        """Remove the folder `prefix` and everything below; nothing there is no error."""
+        ...
+
+
+class FileStore:
+    """A folder as a store. Safe for many processes on one machine."""
+
+    def __init__(self, root: Path) -> None:
+        """Use `root`, which is made when something is written."""
+        self.root = root
+
+    def read(self, path: str) -> Stored:
+        """The object; raises `NotFoundError`."""
+        data = self.local(path).read_bytes()
+        return Stored(data, hashlib.sha256(data).hexdigest())
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write only if nothing is there; a hard link fails if its name exists."""
+        target = self._path(path)
+        partial = self._write_partial(target, data)
+        try:
+            os.link(partial, target)
+        except FileExistsError:
+            return False
+        finally:
+            partial.unlink(missing_ok=True)
+        _sync_folder(target.parent)
+        return True
+
+    def replace(self, path: str, data: bytes, etag: str) -> bool:
+        """Write only if the object still has this tag."""
+        with self._lock(path):
+            try:
+                current = self.read(path)
+            except NotFoundError:
+                return False
+            if current.etag != etag:
+                return False
+            self.put(path, data)
+            return True
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write, whatever is there; readers see the old or the new content, never a part."""
+        target = self._path(path)
+        self._write_partial(target, data).replace(target)
+        _sync_folder(target.parent)
+
+    def upload(self, path: str, source: Path) -> None:
+        """Move a local file into the store."""
+        target = self._path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(_PARTIAL + uuid.uuid4().hex)
+        shutil.move(source, partial)
+        _sync_file(partial)
+        partial.replace(target)
+        _sync_folder(target.parent)
+
+    def local(self, path: str) -> Path:
+        """The file itself; raises `NotFoundError`."""
+        target = self._path(path)
+        if not target.is_file():
+            message = f"nothing is stored under {path!r} in {self.root}"
+            raise NotFoundError(message)
+        return target
+
+    def list(self, prefix: str) -> list[str]:
+        """Paths of all objects in the folder `prefix` and below, sorted."""
+        files = (file for file in self._path(prefix).rglob("*") if file.is_file())
+        return sorted(
+            file.relative_to(self.root).as_posix()
+            for file in files
+            if not file.name.startswith(_PARTIAL)
+        )
+
+    def delete(self, prefix: str) -> None:
+        """Remove the folder `prefix` and everything below."""
+        shutil.rmtree(self._path(prefix), ignore_errors=True)
+
+    def _path(self, path: str) -> Path:
+        parts = PurePosixPath(path).parts
+        if not parts or ".." in parts or path.startswith("/"):
+            message = f"a store path must be relative and stay below the root, not {path!r}"
+            raise ValueError(message)
+        return self.root.joinpath(*parts)
+
+    @staticmethod
+    def _write_partial(target: Path, data: bytes) -> Path:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_name(_PARTIAL + uuid.uuid4().hex)
+        partial.write_bytes(data)
+        _sync_file(partial)
+        return partial
+
+    @contextmanager
+    def _lock(self, path: str) -> Iterator[None]:
+        lock = self._path(path).parent / f"{_PARTIAL}lock"
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+
+def open_store(url: str) -> Store:
+    """The store at `file:///folder`.
+
+    Raises: `ValueError` for any other scheme.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme != "file" or not rest.startswith("/"):
+        message = f"store = {url!r}: must be file:///an/absolute/folder"
+        raise ValueError(message)
+    return FileStore(Path(rest))
+
+
+class Commit(Enum):
+    """How writing a manifest ended. All three mean that the stage is done."""
+
+    WON = "won"
+    """This attempt's manifest is the stage's."""
+    LOST = "lost"
+    """Another attempt's valid manifest was there first."""
+    REPAIRED = "repaired"
+    """A corrupt manifest was there and was replaced."""
+
+
+def commit(store: Store, manifest: Manifest, tries: int = 5) -> Commit:
+    """Write the manifest, unless a valid one is there.
+
+    Raises: `CorruptError` if a corrupt manifest keeps changing under us.
+    """
+    path = layout.manifest(manifest.stage.kind, manifest.key)
+    data = manifest.text().encode()
+    for _ in range(tries):
+        if store.create(path, data):
+            return Commit.WON
+        current = store.read(path)
+        found = _valid(current.data, manifest.key)
+        if found is not None:
+            # A retried request whose first answer was lost meets its own manifest.
+            return Commit.WON if found.attempt == manifest.attempt else Commit.LOST
+        if store.replace(path, data, current.etag):
+            return Commit.REPAIRED
+    message = f"{path}: a corrupt manifest changed {tries} times while it was being repaired"
+    raise CorruptError(message)
+
+
+def finished(store: Store, kind: Kind, key: str) -> Manifest | None:
+    """The manifest of a finished stage; None if there is none or it is corrupt."""
+    try:
+        stored = store.read(layout.manifest(kind, key))
+    except NotFoundError:
+        return None
+    return _valid(stored.data, key)
+
+
+def payload_file(store: Store, manifest: Manifest, name: str) -> Path:
+    """A local copy of one payload file, its checksum verified.
+
+    Raises: `CorruptError` if size or sha256 differ from the manifest's, `NotFoundError`.
+    """
+    entry = next((entry for entry in manifest.files if entry.path == name), None)
+    folder = layout.payload(manifest.stage.kind, manifest.key, manifest.attempt)
+    if entry is None:
+        message = f"{folder}: the manifest names no file {name!r}"
+        raise NotFoundError(message)
+    path = store.local(f"{folder}/{name}")
+    size, sha256 = path.stat().st_size, sha256_of(path)
+    if (size, sha256) != (entry.size_bytes, entry.sha256):
+        message = (
+            f"{folder}/{name}: {size} bytes, sha256 {sha256}; "
+            f"its manifest says {entry.size_bytes} bytes, {entry.sha256}"
+        )
+        raise CorruptError(message)
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _valid(data: bytes, key: str) -> Manifest | None:
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError:
+        return None
+    return manifest if manifest.key == key == manifest.stage.key else None
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
