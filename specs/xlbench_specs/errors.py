@@ -21,6 +21,7 @@ class Problem(NamedTuple):
     """What is wrong and what would be valid."""
 
     def __str__(self) -> str:
+        """Path, value and message in one line."""
         shown = "" if self.value is None else f" = {_shown(self.value)}"
         return f"{self.path}{shown}: {self.message}"
 

@@ -23,10 +23,8 @@ class PlanWarning(Document):
 
 
 class LedgerRow(Document):
-    """What one schedule trains of one task for one target and seed, as planned."""
+    """What one schedule trains of one task for one target and one seed, as planned."""
 
-    encoder: str
-    """Encoder name."""
     schedule: str
     """Schedule name."""
     role: Literal["arm", "control", "baseline"]

@@ -205,6 +205,8 @@ class StageRuntime(Document):
     """Upper bound of what is kept there."""
     checkpoint_every_s: Annotated[float, Field(ge=0)] = 120.0
     """Seconds between checkpoints."""
+    encoder_folders: dict[str, str] = {}
+    """Folder of each encoder that is a local one, by its revision."""
     mirror: str | None = None
     """Folder of data files that is looked at before the network: `<owner>/<repo>/<path>`."""
     trainer_build: str | None = None
