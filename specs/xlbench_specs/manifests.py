@@ -46,6 +46,8 @@ class PrepareRecord(Document):
     """Number of tokens, special ones included."""
     truncated: int
     """Examples that were cut at the longest length."""
+    labels: dict[str, int] = {}
+    """Gold label to its number of items; what a constant prediction would get."""
 
 
 class Exposure(Document):
