@@ -115,7 +115,7 @@ def test_holm(p_values: list[float], adjusted: list[float]) -> None:
 @pytest.mark.parametrize(
     ("seed_sd", "seeds"),
     # Paired t test, 5 % two-sided, 80 % power: n = 10, 34 and 199 at effect sizes 1, 0.5 and 0.2,
-    # as tables of sample sizes say (Cohen 1988, section 2.4; G*Power).
+    # the sample sizes that G*Power 3.1 gives.
     [
         pytest.param(0.01, 10, id="margin of one SD"),
         pytest.param(0.02, 34, id="margin of half an SD"),

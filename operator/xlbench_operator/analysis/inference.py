@@ -11,8 +11,8 @@ their mean when test items are resampled and models are held fixed::
     D = mean(d)        SE^2 = s^2/S + V
     df = SE^4 / ((s^2/S)^2 / (S - 1) + V^2 / (units - 1))
 
-Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components", for
-`df`; Schuirmann (1987) for the two one-sided tests; Holm (1979) for the step-down adjustment.
+(Satterthwaite's degrees of freedom). Equivalence is two one-sided tests (TOST), multiplicity is
+Holm's, power is that of the two-sided t test under the noncentral t distribution.
 """
 
 import math

@@ -2,9 +2,10 @@
 
 What is drawn is a *unit*: the items that are not independent of each other, because they are the
 same item in several languages (`parallel_id`) or come from one template, document or seed question
-(`cluster_id`); see docs/decisions/0002. One draw holds for every language, arm and seed in which a unit occurs. It must not
-judge anything: it returns resampled differences, whose variance `inference` takes. Called by the
-analysis, with a seed derived from the analysis digest, so that equal inputs give equal bytes.
+(`cluster_id`); see docs/decisions/0002. One draw holds for every language, arm and seed in which a
+unit occurs. It must not judge anything: it returns resampled differences, whose variance
+`inference` takes. Called by the analysis, with a seed derived from the analysis digest, so that
+equal inputs give equal bytes.
 """
 
 import hashlib
