@@ -1,0 +1,92 @@
+"""Encoders: fetching a pinned snapshot, loading it, and running it on padded batches.
+
+An encoder stage puts a plain Hugging Face folder into the store; everything else loads that. The
+layers are those of unmodified `transformers` classes, called one by one so that the outputs of
+frozen ones can be kept.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+
+from xlbench_specs.encoders import EncoderFamily, family_of
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A loaded encoder."""
+
+    model: PreTrainedModel
+    family: EncoderFamily
+    pad: int
+    mask: int | None
+    """Token that MLM puts in place of others; None where the vocabulary has none."""
+
+    @property
+    def hidden(self) -> int:
+        """Width."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def layers(self) -> Sequence[nn.Module]:
+        """The transformer layers; empty for a model whose layers cannot be called one by one."""
+        stack = getattr(getattr(self.model, "encoder", None), "layer", None)
+        return cast("Sequence[nn.Module]", stack) if stack is not None else ()
+
+
+def load(folder: Path, model: str, dropout: float) -> Encoder:
+    """Load a snapshot with exactly this dropout in force, hidden and attention alike.
+
+    `model` is the name in the encoder's key; it tells the family.
+    """
+    loaded = AutoModel.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        local_files_only=True,
+        attn_implementation="sdpa",
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    tokeniser = load_tokeniser(folder)
+    return Encoder(loaded.eval(), family_of(model), int(tokeniser.pad_token_id), _mask(tokeniser))
+
+
+def load_tokeniser(folder: Path) -> PreTrainedTokenizerFast:
+    """The snapshot's fast tokeniser."""
+    loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
+    return cast("PreTrainedTokenizerFast", loaded)
+
+
+def embed(encoder: Encoder, ids: Tensor) -> Tensor:
+    """`[batch, seq, hidden]`: what the first layer sees of `[batch, seq]` token ids."""
+    return cast("Tensor", encoder.model.embeddings(input_ids=ids))
+
+
+def run_layers(encoder: Encoder, hidden: Tensor, mask: Tensor, layers: range) -> Tensor:
+    """`[batch, seq, hidden]` after some layers; `mask` is `[batch, seq]`, true for real tokens."""
+    attend = None if bool(mask.all()) else mask[:, None, None, :]
+    for number in layers:
+        output = encoder.layers[number](hidden, attend)
+        hidden = output[0] if isinstance(output, tuple) else output
+    return hidden
+
+
+def folder_hash(folder: Path) -> str:
+    """`sha256:<64 hex>` over names and contents of all files of a local encoder."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _mask(tokeniser: PreTrainedTokenizerFast) -> int | None:
+    found = tokeniser.mask_token_id
+    return None if found is None else int(found)
