@@ -1,49 +1,58 @@
-"""Fingerprints: how one set's texts are compared with another's without moving the texts.
+"""Fingerprints of a prepared set: what two sets are compared by, without their texts.
 
-`prepare` writes them for its own data only, as `fingerprints.parquet`; the report joins those of
-every training set with those of every evaluation set into the contamination table.
+The prepare recipe writes them beside its tokens; the report joins those of every training set with
+those of every test set of the plan into its contamination table. Nothing else reads them.
 """
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from array import array
+from collections.abc import Iterable, Sequence
 
-FINGERPRINTS_FILE = "fingerprints.parquet"
+FINGERPRINTS_FILE = "fingerprints.u64"
+"""File of a prepare payload: unsigned 64-bit little-endian pairs (2 * example + kind, hash)."""
+
+TEXT = 0
+"""Kind of a hash of one whole text of the example."""
+GRAM = 1
+"""Kind of a hash of `GRAM_WORDS` words in a row."""
 GRAM_WORDS = 8
+"""Long enough that two sets rarely share one by chance."""
 
-
-class Fingerprint(NamedTuple):
-    """One row of `fingerprints.parquet`: an example without its text."""
-
-    example_id: str
-    """The example."""
-    texts: list[int]
-    """64-bit hash of each normalised text of the example, in order."""
-    grams: list[int]
-    """64-bit hashes of all its runs of eight words, sorted, without repeats."""
+_HASH_BYTES = 8
 
 
 def normalised(text: str) -> str:
-    """The text in compatibility form, without case, punctuation and extra blanks."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    kept = (
-        character if unicodedata.category(character)[0] in "LMN" else " " for character in folded
-    )
-    return " ".join("".join(kept).split())
+    """The text in NFKC, case folded, with single blanks between words."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def fingerprint(example_id: str, texts: Sequence[str]) -> Fingerprint:
-    """The fingerprint of an example's texts."""
-    plain = [normalised(text) for text in texts]
-    grams = {_hash(gram) for text in plain for gram in _grams(text.split())}
-    return Fingerprint(example_id, [_hash(text) for text in plain], sorted(grams))
+def hashes_of(text: str) -> tuple[int, list[int]]:
+    """The hash of a text and, ascending, those of its 8-grams; short texts have none."""
+    words = normalised(text).split()
+    grams = {
+        _hash(words[start : start + GRAM_WORDS]) for start in range(len(words) - GRAM_WORDS + 1)
+    }
+    return _hash(words), sorted(grams)
 
 
-def _grams(words: Sequence[str]) -> Iterator[str]:
-    for start in range(len(words) - GRAM_WORDS + 1):
-        yield " ".join(words[start : start + GRAM_WORDS])
+def fingerprints(examples: Iterable[Sequence[str]]) -> bytes:
+    """Content of `FINGERPRINTS_FILE` for the texts of each example, in the set's order.
+
+    A tagging example is one text, its words joined by blanks; a pair is two texts.
+    """
+    pairs = array("Q")
+    for number, texts in enumerate(examples):
+        for text in texts:
+            whole, grams = hashes_of(text)
+            pairs.extend((2 * number + TEXT, whole))
+            for gram in grams:
+                pairs.extend((2 * number + GRAM, gram))
+    if array("H", [1]).tobytes() != b"\x01\x00":
+        pairs.byteswap()
+    return pairs.tobytes()
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+def _hash(words: Sequence[str]) -> int:
+    digest = hashlib.sha256(" ".join(words).encode()).digest()
+    return int.from_bytes(digest[:_HASH_BYTES], "little")
