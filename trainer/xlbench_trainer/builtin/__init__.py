@@ -1,0 +1,1 @@
+"""The encoders that come from ordinary packages, or from none."""

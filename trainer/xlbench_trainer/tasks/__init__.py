@@ -1,0 +1,1 @@
+"""The embedded tasks: real human text from ordinary packages, one file a task."""

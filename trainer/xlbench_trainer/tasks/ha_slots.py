@@ -1,0 +1,133 @@
+"""`ha-slots`: which words of a spoken command name a place, a thing, a state, a number?
+
+BIO tags over whitespace words; an intermediate task, trained on English blocks of part a. Called
+through `loaders.py` and `survey.py`.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from math import ceil
+
+from xlbench_trainer.tasks import grammar, homeassistant
+from xlbench_trainer.tasks.examples import Example, example
+from xlbench_trainer.tasks.homeassistant import Sentence, kept_blocks, labels_of
+
+_TRAIN_PER_LABEL = 80
+_EVALUATED = {"dev": 200, "test": 150}
+"""Sentences of a language, about."""
+MIN_SENTENCES = 100
+
+TYPES = ("COLOR", "DEVICE", "NAME", "NUM", "PLACE", "STATE")
+
+_TYPE_OF_WORD = {
+    "area": "PLACE",
+    "areas": "PLACE",
+    "artist": "NAME",
+    "brightness": "NUM",
+    "class": "DEVICE",
+    "classes": "DEVICE",
+    "color": "COLOR",
+    "command": "NAME",
+    "domains": "DEVICE",
+    "floor": "PLACE",
+    "item": "NAME",
+    "level": "STATE",
+    "message": "NAME",
+    "mode": "STATE",
+    "name": "NAME",
+    "number": "NUM",
+    "numbers": "NUM",
+    "position": "NUM",
+    "query": "NAME",
+    "speed": "NUM",
+    "states": "STATE",
+    "temperature": "NUM",
+    "timer": "NUM",
+    "volume": "NUM",
+    "zone": "PLACE",
+}
+"""A word of a value list's name to the tag of its values; the last such word decides."""
+
+
+KIND = "tagging"
+VERSION = "slots-1"
+"""Raised by hand when other examples would come out."""
+
+
+def labels() -> tuple[str, ...]:
+    """The fixed tag set."""
+    return ("O", *(f"{place}-{kind}" for kind in TYPES for place in "BI"))
+
+
+@cache
+def type_of(values: str) -> str:
+    """The tag of a value list's values.
+
+    Raises:
+        ValueError: nothing in the list's name says what it holds.
+    """
+    known = [_TYPE_OF_WORD[word] for word in values.split("_") if word in _TYPE_OF_WORD]
+    if not known:
+        raise ValueError(f"value list {values!r}: no word of its name is in the table of tags")
+    return known[-1]
+
+
+@cache
+def excluded() -> Mapping[str, str]:
+    """Languages that the package has and the task leaves out, with the reason."""
+    reasons: dict[str, str] = {}
+    for language in homeassistant.languages():
+        reason = homeassistant.why_excluded(language)
+        if language in homeassistant.UNSPACED:
+            reason = "written without spaces between words"
+        elif reason is None:
+            found = len(_sentences("test", language))
+            few = found < MIN_SENTENCES
+            reason = f"{found} sentences with a slot, fewer than {MIN_SENTENCES}" if few else None
+        if reason:
+            reasons[language] = reason
+    return reasons
+
+
+def languages(split: str) -> tuple[str, ...]:
+    """Codes of the languages that have a split."""
+    if split == "test":
+        return tuple(code for code in homeassistant.languages() if code not in excluded())
+    return ("en",) if split in {"train", "dev"} else ()
+
+
+def load(split: str, language: str) -> list[Example]:
+    """All examples of a split in a language."""
+    found = []
+    for sentence in _sentences(split, language):
+        words = grammar.words(list(sentence.spans))
+        found.append(
+            example(
+                [word.text for word in words],
+                _tags(sentence, words),
+                language=language,
+                cluster_id=sentence.cluster_id,
+            )
+        )
+    return found
+
+
+def _sentences(split: str, language: str) -> list[Sentence]:
+    part = homeassistant.SPLIT_PARTS.get(split, "a")
+    intents = len(labels_of(kept_blocks(language, part)))
+    per_label = _TRAIN_PER_LABEL if split == "train" else ceil(_EVALUATED[split] / intents)
+    spoken = homeassistant.sentences(
+        language, part, per_label=per_label, purpose=VERSION, slotted=True
+    )
+    return homeassistant.interleaved(spoken)
+
+
+def _tags(sentence: Sentence, words: list[grammar.Word]) -> list[str]:
+    tags: list[str] = []
+    before: int | None = None
+    for word in words:
+        slot = None if word.span is None else sentence.spans[word.span].slot
+        place = "I" if word.span == before else "B"
+        tags.append("O" if slot is None else f"{place}-{type_of(slot.values)}")
+        before = word.span
+    return tags
