@@ -5,7 +5,6 @@ before"; anything else raises the recipe version of its kind. How a stage is run
 folders, packing) is `StageRuntime`, in no key. The trainer gets a `StageFile`: a list of stages.
 """
 
-from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -176,7 +175,7 @@ class Stage(Document):
         """Kind of stage."""
         return self.params.kind
 
-    @cached_property
+    @property
     def key(self) -> str:
         """sha256 over type tag, kind, recipe, parameters, inputs and salt: 64 hex digits."""
         return digest(self.preimage)
