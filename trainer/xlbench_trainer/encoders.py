@@ -13,9 +13,12 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from xlbench_specs.encoders import EncoderFamily, family_of
+
+WITH_POOLER = frozenset({"bert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"})
+"""Model types whose class makes a pooler unless told not to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,11 @@ class Encoder:
     pad: int
     mask: int | None
     """Token that MLM puts in place of others; None where the vocabulary has none."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.model.device
 
     @property
     def hidden(self) -> int:
@@ -45,8 +53,12 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
 
     `model` is the name in the encoder's key; it tells the family.
     """
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    # A pooler that the snapshot lacks would be made at random and never used.
+    bare = {"add_pooling_layer": False} if config.model_type in WITH_POOLER else {}
     loaded = AutoModel.from_pretrained(
         folder,
+        **bare,
         dtype=torch.float32,
         local_files_only=True,
         attn_implementation="sdpa",
@@ -54,6 +66,7 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
         attention_probs_dropout_prob=dropout,
     )
     tokeniser = load_tokeniser(folder)
+    loaded = loaded.to("cuda" if torch.cuda.is_available() else "cpu")
     return Encoder(loaded.eval(), family_of(model), int(tokeniser.pad_token_id), _mask(tokeniser))
 
 

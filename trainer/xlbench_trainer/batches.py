@@ -1,0 +1,101 @@
+"""Batches: which task each update trains, which examples it takes, and padding them.
+
+The same per-task example sequence in every arm: a phase interleaves the streams of its tasks, it
+never draws from them differently.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, assert_never
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from xlbench_specs.stages import TrainParams
+from xlbench_trainer.randomness import derive, examples, shuffled
+from xlbench_trainer.tokens import IGNORED, PreparedSet
+
+
+class Part(NamedTuple):
+    """What one update takes of one task: positions first..last of the task's stream."""
+
+    task: str
+    first: int
+    last: int
+
+
+def updates(params: TrainParams) -> list[list[Part]]:
+    """The parts of every update of a phase, in order.
+
+    Homogeneous: each update is one task's batch, tasks in a seeded order. Mixed: each update is
+    a batch over all tasks, drawn in a seeded order that gives every task its exact dose.
+    """
+    doses = {task: dose.updates for task, dose in sorted(params.tasks.items())}
+    names = [f"{task}:{params.tasks[task].occurrence}" for task in doses]
+    stream = derive(params.seed, "interleave", *names)
+    match params.batches:
+        case "homogeneous":
+            order = shuffled([task for task, count in doses.items() for _ in range(count)], stream)
+            rows = [[task] * params.batch_size for task in order]
+        case "mixed":
+            size = params.batch_size
+            pool = [task for task, count in doses.items() for _ in range(count * size)]
+            order = shuffled(pool, stream)
+            rows = [order[start : start + size] for start in range(0, len(order), size)]
+        case never:
+            assert_never(never)
+    return list(_parts(rows))
+
+
+def _parts(rows: list[list[str]]) -> Iterator[list[Part]]:
+    taken: Counter[str] = Counter()
+    for row in rows:
+        counts = Counter(row)
+        yield [Part(task, taken[task], taken[task] + counts[task]) for task in sorted(counts)]
+        taken.update(counts)
+
+
+def examples_of(
+    part: Part, params: TrainParams, sets: Mapping[str, PreparedSet]
+) -> NDArray[np.int64]:
+    """Numbers of the examples of a part."""
+    occurrence = params.tasks[part.task].occurrence
+    return examples(
+        sets[part.task].size, params.seed, part.task, occurrence, part.first, part.last
+    )
+
+
+def padded(
+    prepared: PreparedSet, sequences: NDArray[np.int64], pad: int
+) -> tuple[Tensor, Tensor]:
+    """Token ids and mask `[batch, seq]` of some sequences, padded to the longest."""
+    places, mask = _places(prepared, sequences)
+    ids = np.where(mask, prepared.ids[places], pad).astype(np.int64)
+    return torch.from_numpy(ids), torch.from_numpy(mask)
+
+
+def padded_labels(prepared: PreparedSet, sequences: NDArray[np.int64]) -> Tensor:
+    """Per-token labels `[batch, seq]` of some sequences, padding ignored."""
+    places, mask = _places(prepared, sequences)
+    return torch.from_numpy(np.where(mask, prepared.labels[places], IGNORED).astype(np.int64))
+
+
+def padded_outputs(
+    prepared: PreparedSet, sequences: NDArray[np.int64], outputs: NDArray[np.float32]
+) -> tuple[Tensor, Tensor]:
+    """Kept outputs `[tokens, hidden]` of some sequences as `[batch, seq, hidden]`, and the mask."""
+    places, mask = _places(prepared, sequences)
+    hidden = outputs[places] * mask[:, :, None]
+    return torch.from_numpy(hidden), torch.from_numpy(mask)
+
+
+def _places(
+    prepared: PreparedSet, sequences: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Where each token of a padded batch lies among the set's tokens; padding lies at 0."""
+    lengths = prepared.lengths[sequences]
+    columns = np.arange(int(lengths.max()))[None, :]
+    mask = columns < lengths[:, None]
+    return np.where(mask, prepared.offsets[sequences][:, None] + columns, 0), mask

@@ -1,0 +1,84 @@
+"""Checkpoints: what a phase needs to go on as if it had never stopped.
+
+Tensors as safetensors, the rest as JSON, and last a file that names them with their checksums:
+without it a checkpoint is not there. A new attempt goes on from the newest whole one of any.
+"""
+
+import hashlib
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import load, save_file
+from torch import Tensor
+
+from xlbench_specs import layout
+from xlbench_specs.store import NotFoundError, Store, sha256_of
+
+TENSORS_FILE, STATE_FILE, MARK_FILE = "tensors.safetensors", "state.json", "checkpoint.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of a phase after so many updates."""
+
+    update: int
+    tensors: dict[str, Tensor]
+    losses: list[float]
+    best: tuple[float, int] | None
+    """Best English dev score so far and its update, where that decides what is kept."""
+
+
+class Checkpoints:
+    """The checkpoints of one train stage, written under one attempt."""
+
+    def __init__(self, store: Store, key: str, attempt: str) -> None:
+        """Nothing is read or written yet."""
+        self._store = store
+        self._key = key
+        self._attempt = attempt
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Write a checkpoint, then remove this attempt's older ones."""
+        folder = layout.checkpoint(self._key, self._attempt, checkpoint.update)
+        with tempfile.TemporaryDirectory(prefix="xlbench-") as scratch:
+            tensors = Path(scratch) / TENSORS_FILE
+            save_file(checkpoint.tensors, tensors)
+            sha256 = sha256_of(tensors)
+            self._store.upload(f"{folder}/{TENSORS_FILE}", tensors)
+        state = {"losses": checkpoint.losses, "best": checkpoint.best}
+        self._store.put(f"{folder}/{STATE_FILE}", json.dumps(state).encode())
+        mark = {"update": checkpoint.update, "sha256": sha256}
+        self._store.put(f"{folder}/{MARK_FILE}", json.dumps(mark).encode())
+        for path in self._store.list(f"{layout.checkpoints(self._key)}/{self._attempt}"):
+            if path.endswith(f"/{MARK_FILE}") and not path.startswith(folder):
+                self._store.delete(path.removesuffix(f"/{MARK_FILE}"))
+
+    def newest(self) -> Checkpoint | None:
+        """The newest whole checkpoint of any attempt."""
+        marks = [
+            path for path in self._store.list(layout.checkpoints(self._key))
+            if path.endswith(f"/{MARK_FILE}")
+        ]
+        for path in sorted(marks, key=lambda path: path.split("/")[-2], reverse=True):
+            found = self._read(path.removesuffix(f"/{MARK_FILE}"))
+            if found is not None:
+                return found
+        return None
+
+    def clear(self) -> None:
+        """Remove the checkpoints of all attempts: the stage is done."""
+        self._store.delete(layout.checkpoints(self._key))
+
+    def _read(self, folder: str) -> Checkpoint | None:
+        try:
+            mark = json.loads(self._store.read(f"{folder}/{MARK_FILE}").data)
+            tensors = self._store.read(f"{folder}/{TENSORS_FILE}")
+            state = json.loads(self._store.read(f"{folder}/{STATE_FILE}").data)
+        except (NotFoundError, ValueError):  # removed by an attempt that finished, or cut short
+            return None
+        if hashlib.sha256(tensors.data).hexdigest() != mark["sha256"]:
+            return None
+        best = tuple(state["best"]) if state["best"] else None
+        return Checkpoint(mark["update"], load(tensors.data), state["losses"], best)

@@ -1,0 +1,101 @@
+"""Outputs of frozen lower layers: computed once per text, kept as a memory map.
+
+A frozen layer runs in eval mode, so its outputs never change; keeping them is exact. A set is
+always computed whole and in one fixed order, so the kept values depend on the encoder and the
+data alone, not on who asked first or on what was interrupted.
+"""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from xlbench_specs.documents import digest
+from xlbench_trainer.batches import padded
+from xlbench_trainer.encoders import Encoder, embed, run_layers
+from xlbench_trainer.tokens import PreparedSet
+
+KEPT_BYTES = 2 * 1024**3
+"""A set whose outputs are larger is computed anew for each batch. Part of the recipe: it decides
+with which neighbours a text is padded, and so the last bits of its features."""
+
+BATCH_TOKENS = 4096
+YOUNG_S = 3600.0
+"""What was used within this time is not dropped to make room."""
+
+
+def frozen_outputs(  # noqa: PLR0913 - what they depend on, and where to keep them
+    encoder: Encoder,
+    depth: int,
+    prepared: PreparedSet,
+    *,
+    encoder_key: str,
+    data_key: str,
+    scratch: Path,
+    scratch_bytes: int,
+) -> NDArray[np.float32] | None:
+    """`[tokens, hidden]` after `depth` layers, mapped; None if the set is too large to keep."""
+    size = prepared.ids.shape[0] * encoder.hidden * 4
+    if size > KEPT_BYTES:
+        return None
+    name = digest({"encoder": encoder_key, "data": data_key, "depth": depth})
+    path = scratch / f"frozen-{name}.f32"
+    if not path.is_file():
+        _make_room(scratch, scratch_bytes - size)
+        _write(path, encoder, depth, prepared)
+    os.utime(path)
+    shape = (prepared.ids.shape[0], encoder.hidden)
+    return np.memmap(path, "<f4", mode="r", shape=shape)
+
+
+def _write(path: Path, encoder: Encoder, depth: int, prepared: PreparedSet) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"partial-{uuid.uuid4().hex}")
+    shape = (prepared.ids.shape[0], encoder.hidden)
+    outputs = np.memmap(partial, "<f4", mode="w+", shape=shape)
+    encoder.model.eval()
+    with torch.no_grad():
+        for sequences in length_sorted(prepared.lengths, BATCH_TOKENS):
+            ids, mask = (each.to(encoder.device) for each in padded(prepared, sequences, encoder.pad))
+            hidden = run_layers(encoder, embed(encoder, ids), mask, range(depth)).cpu().numpy()
+            for row, sequence in enumerate(sequences):
+                start, stop = prepared.offsets[sequence : sequence + 2]
+                outputs[start:stop] = hidden[row, : stop - start]
+    outputs.flush()
+    partial.replace(path)
+
+
+def length_sorted(
+    lengths: NDArray[np.int64], tokens: int
+) -> Iterator[NDArray[np.int64]]:
+    """All sequences, longest first, in batches of at most so many tokens with padding."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        count = max(1, tokens // int(lengths[order[start]]))
+        yield order[start : start + count]
+        start += count
+
+
+def _make_room(scratch: Path, room: int) -> None:
+    """Drop the files that were used longest ago until the rest fits; young ones stay."""
+    if not scratch.is_dir():
+        return
+    files = sorted(scratch.glob("frozen-*.f32"), key=lambda path: path.stat().st_mtime)
+    total = sum(path.stat().st_size for path in files)
+    for path in files:
+        if total <= room or path.stat().st_mtime > time.time() - YOUNG_S:
+            return
+        total -= path.stat().st_size
+        path.unlink(missing_ok=True)
+
+
+def clear(scratch: Path) -> None:
+    """Remove everything that was kept."""
+    shutil.rmtree(scratch, ignore_errors=True)

