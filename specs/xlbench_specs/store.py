@@ -138,11 +138,12 @@ class FileStore:
 
     def list(self, prefix: str) -> list[str]:
         """Paths of all objects in the folder `prefix` and below, sorted."""
-        files = (file for file in self._path(prefix).rglob("*") if file.is_file())
+        # os.walk passes over folders that another process deletes meanwhile; Path.rglob raises.
         return sorted(
-            file.relative_to(self.root).as_posix()
-            for file in files
-            if not file.name.startswith(_PARTIAL)
+            Path(folder, name).relative_to(self.root).as_posix()
+            for folder, _, names in os.walk(self._path(prefix))
+            for name in names
+            if not name.startswith(_PARTIAL)
         )
 
     def delete(self, prefix: str) -> None:
