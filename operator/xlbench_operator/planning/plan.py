@@ -75,7 +75,7 @@ def make_plan(
         uid=uid,
         spec=document,
         languages=languages,
-        endpoint=_endpoint(spec, languages),
+        endpoint=resolved_endpoint(spec, languages),
         analysis=digest(spec.analysis.plain()),
         revisions=_revisions(graph),
         stages=graph.stages,
@@ -286,7 +286,8 @@ def _probes(context: _Context, models: Sequence[PlannedModel]) -> Iterator[Plann
             )
 
 
-def _endpoint(spec: Experiment, languages: ResolvedLanguages) -> ResolvedEndpoint:
+def resolved_endpoint(spec: Experiment, languages: ResolvedLanguages) -> ResolvedEndpoint:
+    """What is compared, over which languages; asked again where `analysis` changes later."""
     arms = [schedule.name for schedule in spec.schedules if schedule.role == "arm"]
     name = spec.analysis.endpoint.group or spec.languages.group
     found: Group | None = group(name, path="spec.analysis.endpoint.group") if name else None
