@@ -52,10 +52,14 @@ def names(language: str) -> Mapping[str, Mapping[str, str]]:
         kind: {
             code: name
             for code, name in sorted(table[kind].items())
-            if counts[name.casefold()] == 1 and _is_written_out(name)
+            if counts[name.casefold()] == 1 and _is_written_out(name) and code not in _NO_NAMES
         }
         for kind in KINDS
     }
+
+
+_NO_NAMES = frozenset({"XA", "XB", "XTS", "XXX", "ZZ", "mis", "mul", "root", "und", "zxx"})
+"""Codes for tests and for what is unknown."""
 
 
 def _units(locale: Locale) -> dict[str, str]:

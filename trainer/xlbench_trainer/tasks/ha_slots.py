@@ -48,6 +48,19 @@ _TYPE_OF_WORD = {
 }
 """A word of a value list's name to the tag of its values; the last such word decides."""
 
+_TYPE_OF_LIST = {
+    "color_temperature_names": "COLOR",
+    "volume_comparative": "STATE",
+    "volume_level": "NUM",
+    "volume_mapping": "STATE",
+    "volume_step": "STATE",
+    "volume_step_adverb": "STATE",
+    "volume_step_down_words": "STATE",
+    "volume_step_intensity": "STATE",
+    "volume_step_up_words": "STATE",
+}
+"""Lists whose name misleads: words such as "louder", and numbers that are called levels."""
+
 
 KIND = "tagging"
 VERSION = "slots-1"
@@ -66,6 +79,8 @@ def type_of(values: str) -> str:
     Raises:
         ValueError: nothing in the list's name says what it holds.
     """
+    if values in _TYPE_OF_LIST:
+        return _TYPE_OF_LIST[values]
     known = [_TYPE_OF_WORD[word] for word in values.split("_") if word in _TYPE_OF_WORD]
     if not known:
         raise ValueError(f"value list {values!r}: no word of its name is in the table of tags")

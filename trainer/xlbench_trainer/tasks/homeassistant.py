@@ -8,9 +8,10 @@ The three `ha_*` tasks and `mlm` call `sentences`; nothing here knows what a tas
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from typing import Any, NotRequired, TypedDict
 
 from xlbench_trainer.tasks import cldr, grammar
@@ -81,6 +82,12 @@ class Sentence:
     def text(self) -> str:
         """The sentence, with single spaces."""
         return " ".join("".join(span.text for span in self.spans).split())
+
+    @property
+    def wording(self) -> str:
+        """The sentence with its values masked, and without case."""
+        masked = "".join(span.text if span.slot is None else "_" for span in self.spans)
+        return " ".join(masked.casefold().split())
 
     @property
     def values(self) -> dict[grammar.Slot, str]:
@@ -310,9 +317,8 @@ def sentences(
     With `slotted`, only sentences in which a slot is filled.
     """
     speaker = Speaker(language, part)
-    by_label: dict[str, list[Block]] = {}
-    for block in sorted(kept_blocks(language, part), key=lambda block: digest(block.block_id)):
-        by_label.setdefault(block.label, []).append(block)
+    by_label = _by_label(kept_blocks(language, part))
+    ambiguous = ambiguous_wordings(language)
     seen: set[str] = set()
     found: dict[str, list[Sentence]] = {}
     for label, mine in sorted(by_label.items()):
@@ -322,9 +328,33 @@ def sentences(
                 break
             text = sentence.text.casefold()
             fits = _says_something(sentence) and (sentence.values or not slotted)
-            if fits and text not in seen:
+            if fits and text not in seen and sentence.wording not in ambiguous:
                 seen.add(text)
                 found[label].append(sentence)
+    return found
+
+
+_HEARD_PER_LABEL = 300
+
+
+@cache
+def ambiguous_wordings(language: str) -> frozenset[str]:
+    """Wordings that say two labels: Gujarati closes a shutter and turns off a lamp in one word."""
+    speaker = Speaker(language, "test")
+    said: dict[str, set[str]] = {}
+    every = [block for part in _SHARES for block in kept_blocks(language, part)]
+    for label, mine in _by_label(every).items():
+        rounds = ceil(_HEARD_PER_LABEL / len(mine))
+        for sentence in _tries(speaker, mine, "wordings", rounds=rounds):
+            said.setdefault(sentence.wording, set()).add(label)
+    return frozenset(wording for wording, labels in said.items() if len(labels) > 1)
+
+
+def _by_label(some: Iterable[Block]) -> dict[str, list[Block]]:
+    """Blocks by label, in an order that says nothing."""
+    found: dict[str, list[Block]] = {}
+    for block in sorted(some, key=lambda block: digest(block.block_id)):
+        found.setdefault(block.label, []).append(block)
     return found
 
 
