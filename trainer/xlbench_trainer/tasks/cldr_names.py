@@ -6,7 +6,8 @@ mostly called after a language.
 """
 
 from collections.abc import Mapping
-from functools import cache
+
+from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks import cldr
 from xlbench_trainer.tasks.cldr import Part
@@ -22,7 +23,8 @@ _PARTS: Mapping[str, tuple[Part, ...]] = {"train": ("a", "b"), "dev": ("dev",), 
 _PER_KIND = {"train": 320, "dev": 50, "test": 40}
 MIN_PER_KIND = 8
 
-KIND = "classification"
+KIND: TaskKind = "classification"
+SPLITS: tuple[str, ...] = ("train", "dev", "test")
 
 
 def labels() -> tuple[str, ...]:
@@ -30,25 +32,18 @@ def labels() -> tuple[str, ...]:
     return cldr.KINDS
 
 
-@cache
-def excluded() -> Mapping[str, str]:
-    """Languages that CLDR has and the task leaves out, with the reason."""
-    reasons: dict[str, str] = {}
-    for language in cldr.languages():
-        counts = {kind: len(_names("test", language, kind)) for kind in cldr.KINDS}
-        kind = min(cldr.KINDS, key=lambda kind: counts[kind])
-        if counts[kind] < MIN_PER_KIND:
-            reasons[language] = (
-                f"{counts[kind]} test names of kind {kind}, fewer than {MIN_PER_KIND}"
-            )
-    return reasons
+def candidates() -> tuple[str, ...]:
+    """Codes of the languages that the source has."""
+    return cldr.languages()
 
 
-def languages(split: str) -> tuple[str, ...]:
-    """Codes of the languages that have a split."""
-    if split == "test":
-        return tuple(code for code in cldr.languages() if code not in excluded())
-    return ("en",) if split in {"train", "dev"} else ()
+def why_excluded(language: str) -> str | None:
+    """Why a language is not tested, or None."""
+    counts = {kind: len(_names("test", language, kind)) for kind in cldr.KINDS}
+    kind = min(cldr.KINDS, key=lambda kind: counts[kind])
+    if counts[kind] < MIN_PER_KIND:
+        return f"{counts[kind]} test names of kind {kind}, fewer than {MIN_PER_KIND}"
+    return None
 
 
 def load(split: str, language: str) -> list[Example]:

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from babel.messages.mofile import read_mo
+from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks.examples import Example, example
 from xlbench_trainer.tasks.packages import PINS, package_folder
@@ -26,7 +27,8 @@ _LOCALES = {"zh": "zh_Hans"}
 """Our code to Django's, where they differ; regional variants are left out."""
 
 
-KIND = "retrieval"
+KIND: TaskKind = "retrieval"
+SPLITS: tuple[str, ...] = ("test",)
 
 
 def labels() -> tuple[str, ...]:
@@ -35,29 +37,21 @@ def labels() -> tuple[str, ...]:
 
 
 @cache
-def _all_languages() -> tuple[str, ...]:
+def candidates() -> tuple[str, ...]:
+    """Codes of the languages that the source has."""
     folders = (package_folder("django", "django") / "conf" / "locale").iterdir()
     plain = {folder.name for folder in folders if folder.is_dir() and "_" not in folder.name}
     return tuple(sorted((plain | set(_LOCALES)) - {"en", "__pycache__"}))
 
 
-@cache
-def excluded() -> Mapping[str, str]:
-    """Languages that the package has and the task leaves out, with the reason."""
-    reasons: dict[str, str] = {}
-    for language in _all_languages():
-        messages, pairs = len(_messages(language)), len(_pairs(language))
-        if messages < MIN_MESSAGES:
-            reasons[language] = f"{messages} messages, fewer than {MIN_MESSAGES}"
-        elif pairs < MIN_PAIRS:
-            reasons[language] = f"{pairs} messages of two words or more, fewer than {MIN_PAIRS}"
-    return reasons
-
-
-def languages(split: str) -> tuple[str, ...]:
-    """Codes of the languages that have a split."""
-    tested = tuple(code for code in _all_languages() if code not in excluded())
-    return {"test": tested}.get(split, ())
+def why_excluded(language: str) -> str | None:
+    """Why a language is not tested, or None."""
+    messages, pairs = len(_messages(language)), len(_pairs(language))
+    if messages < MIN_MESSAGES:
+        return f"{messages} messages, fewer than {MIN_MESSAGES}"
+    if pairs < MIN_PAIRS:
+        return f"{pairs} messages of two words or more, fewer than {MIN_PAIRS}"
+    return None
 
 
 def load(split: str, language: str) -> list[Example]:  # noqa: ARG001 - the one split is `test`

@@ -4,9 +4,9 @@ The target task of the embedded experiments: trained on English blocks of part b
 everything else's templates. Called through `loaders.py` and `survey.py`.
 """
 
-from collections.abc import Mapping
-from functools import cache
 from math import ceil
+
+from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks import homeassistant
 from xlbench_trainer.tasks.examples import Example, example
@@ -17,7 +17,8 @@ _EVALUATED = {"dev": 200, "test": 150}
 """Sentences of a language, about."""
 MIN_LABELS = 5
 
-KIND = "classification"
+KIND: TaskKind = "classification"
+SPLITS: tuple[str, ...] = ("train", "dev", "test")
 VERSION = "intent-1"
 """Raised by hand when other examples would come out."""
 
@@ -27,23 +28,17 @@ def labels() -> tuple[str, ...]:
     return homeassistant.kept_labels()
 
 
-@cache
-def excluded() -> Mapping[str, str]:
-    """Languages that the package has and the task leaves out, with the reason."""
-    reasons: dict[str, str] = {}
-    for language in homeassistant.languages():
-        intents = len(labels_of(kept_blocks(language, "test")))
-        few = f"{intents} intents, fewer than {MIN_LABELS}" if intents < MIN_LABELS else None
-        if reason := few or homeassistant.why_excluded(language):
-            reasons[language] = reason
-    return reasons
+def candidates() -> tuple[str, ...]:
+    """Codes of the languages that the source has."""
+    return homeassistant.languages()
 
 
-def languages(split: str) -> tuple[str, ...]:
-    """Codes of the languages that have a split."""
-    if split == "test":
-        return tuple(code for code in homeassistant.languages() if code not in excluded())
-    return ("en",) if split in {"train", "dev"} else ()
+def why_excluded(language: str) -> str | None:
+    """Why a language is not tested, or None."""
+    intents = len(labels_of(kept_blocks(language, "test")))
+    if intents < MIN_LABELS:
+        return f"{intents} intents, fewer than {MIN_LABELS}"
+    return homeassistant.why_excluded(language)
 
 
 def load(split: str, language: str) -> list[Example]:

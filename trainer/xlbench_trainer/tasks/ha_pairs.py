@@ -6,8 +6,9 @@ as many words as a true one: neither the intent nor the overlap of words gives t
 An intermediate task, trained on English blocks of part a. Called through `loaders.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
+
+from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks import homeassistant
 from xlbench_trainer.tasks.examples import Example, example
@@ -20,7 +21,8 @@ _CANDIDATES = 6
 
 LABELS = ("different", "same")
 
-KIND = "classification"
+KIND: TaskKind = "classification"
+SPLITS: tuple[str, ...] = ("train", "dev", "test")
 VERSION = "pairs-1"
 """Raised by hand when other examples would come out."""
 
@@ -30,18 +32,14 @@ def labels() -> tuple[str, ...]:
     return LABELS
 
 
-@cache
-def excluded() -> Mapping[str, str]:
-    """Languages that the package has and the task leaves out, with the reason."""
-    reasons = {code: homeassistant.why_excluded(code) for code in homeassistant.languages()}
-    return {language: reason for language, reason in reasons.items() if reason}
+def candidates() -> tuple[str, ...]:
+    """Codes of the languages that the source has."""
+    return homeassistant.languages()
 
 
-def languages(split: str) -> tuple[str, ...]:
-    """Codes of the languages that have a split."""
-    if split == "test":
-        return tuple(code for code in homeassistant.languages() if code not in excluded())
-    return ("en",) if split in {"train", "dev"} else ()
+def why_excluded(language: str) -> str | None:
+    """Why a language is not tested, or None."""
+    return homeassistant.why_excluded(language)
 
 
 def load(split: str, language: str) -> list[Example]:

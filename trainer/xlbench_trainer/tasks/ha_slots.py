@@ -4,9 +4,10 @@ BIO tags over whitespace words; an intermediate task, trained on English blocks 
 through `loaders.py` and `survey.py`.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from math import ceil
+
+from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks import grammar, homeassistant
 from xlbench_trainer.tasks.examples import Example, example
@@ -62,7 +63,8 @@ _TYPE_OF_LIST = {
 """Lists whose name misleads: words such as "louder", and numbers that are called levels."""
 
 
-KIND = "tagging"
+KIND: TaskKind = "tagging"
+SPLITS: tuple[str, ...] = ("train", "dev", "test")
 VERSION = "slots-1"
 """Raised by hand when other examples would come out."""
 
@@ -87,28 +89,21 @@ def type_of(values: str) -> str:
     return known[-1]
 
 
-@cache
-def excluded() -> Mapping[str, str]:
-    """Languages that the package has and the task leaves out, with the reason."""
-    reasons: dict[str, str] = {}
-    for language in homeassistant.languages():
-        reason = homeassistant.why_excluded(language)
-        if language in homeassistant.UNSPACED:
-            reason = "written without spaces between words"
-        elif reason is None:
-            found = len(_sentences("test", language))
-            few = found < MIN_SENTENCES
-            reason = f"{found} sentences with a slot, fewer than {MIN_SENTENCES}" if few else None
-        if reason:
-            reasons[language] = reason
-    return reasons
+def candidates() -> tuple[str, ...]:
+    """Codes of the languages that the source has."""
+    return homeassistant.languages()
 
 
-def languages(split: str) -> tuple[str, ...]:
-    """Codes of the languages that have a split."""
-    if split == "test":
-        return tuple(code for code in homeassistant.languages() if code not in excluded())
-    return ("en",) if split in {"train", "dev"} else ()
+def why_excluded(language: str) -> str | None:
+    """Why a language is not tested, or None."""
+    if language in homeassistant.UNSPACED:
+        return "written without spaces between words"
+    if reason := homeassistant.why_excluded(language):
+        return reason
+    found = len(_sentences("test", language))
+    if found < MIN_SENTENCES:
+        return f"{found} sentences with a slot, fewer than {MIN_SENTENCES}"
+    return None
 
 
 def load(split: str, language: str) -> list[Example]:

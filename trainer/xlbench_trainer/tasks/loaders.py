@@ -6,7 +6,9 @@ sentence that any task trains on is kept out of every evaluation split here, in 
 
 from collections.abc import Mapping
 from functools import cache
-from types import ModuleType
+from typing import Protocol
+
+from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks import (
     cldr_names,
@@ -18,7 +20,27 @@ from xlbench_trainer.tasks import (
 )
 from xlbench_trainer.tasks.examples import Example
 
-_TASKS: dict[str, ModuleType] = {
+
+class TaskFile(Protocol):
+    """What the file of a task holds."""
+
+    KIND: TaskKind
+    SPLITS: tuple[str, ...]
+
+    def labels(self) -> tuple[str, ...]:
+        """The fixed label set."""
+
+    def candidates(self) -> tuple[str, ...]:
+        """Codes of the languages that the source has, sorted."""
+
+    def why_excluded(self, language: str) -> str | None:
+        """Why a language is not tested, or None."""
+
+    def load(self, split: str, language: str) -> list[Example]:
+        """All examples of a split in a language, in a fixed order."""
+
+
+_TASKS: Mapping[str, TaskFile] = {
     "cldr-names": cldr_names,
     "django-messages": django_messages,
     "ha-intent": ha_intent,
@@ -40,13 +62,13 @@ def load(task: str, split: str, language: str) -> list[Example]:
 
     Raises:
         TaskError: no such task, or it has no such split or language; says what there is.
+        PackageError: a package that carries the data is missing or another version.
     """
     if task not in _TASKS:
         raise TaskError(f"task {task!r} is not embedded; there are {', '.join(_TASKS)}")
-    module = _TASKS[task]
-    if language not in module.languages(split):
+    if not _has(task, split, language):
         raise TaskError(_what_there_is(task, split, language))
-    found: list[Example] = module.load(split, language)
+    found = _TASKS[task].load(split, language)
     if split == "train":
         return found
     tagged = kind(task) == "tagging"
@@ -55,25 +77,26 @@ def load(task: str, split: str, language: str) -> list[Example]:
 
 def languages(task: str, split: str) -> tuple[str, ...]:
     """Codes of the languages that a task's split has; none where there is no such split."""
-    found: tuple[str, ...] = _TASKS[task].languages(split)
-    return found
+    if split not in _TASKS[task].SPLITS:
+        return ()
+    some = _TASKS[task].candidates() if split == "test" else ("en",)
+    return tuple(language for language in some if _has(task, split, language))
 
 
-def kind(task: str) -> str:
-    """What kind of task it is: classification, tagging, retrieval or mlm."""
-    return str(_TASKS[task].KIND)
+def excluded(task: str) -> dict[str, str]:
+    """Languages that the task's source has and the task leaves out, with the reason."""
+    reasons = {code: _TASKS[task].why_excluded(code) for code in _TASKS[task].candidates()}
+    return {language: reason for language, reason in reasons.items() if reason}
+
+
+def kind(task: str) -> TaskKind:
+    """What kind of task it is."""
+    return _TASKS[task].KIND
 
 
 def labels(task: str) -> tuple[str, ...]:
     """The fixed label set; BIO tags for tagging."""
-    found: tuple[str, ...] = _TASKS[task].labels()
-    return found
-
-
-def excluded(task: str) -> Mapping[str, str]:
-    """Languages that the task's source has and the task leaves out, with the reason."""
-    found: Mapping[str, str] = _TASKS[task].excluded()
-    return found
+    return _TASKS[task].labels()
 
 
 def texts(item: Example, *, tagged: bool) -> tuple[str, ...]:
@@ -84,21 +107,33 @@ def texts(item: Example, *, tagged: bool) -> tuple[str, ...]:
 
 @cache
 def trained_texts() -> frozenset[str]:
-    """Every text of every train split."""
+    """Every text of every train split.
+
+    So what one task trains on bears on what all evaluate: who changes a train split raises the
+    revision of all that share its source.
+    """
     return frozenset(
         text
         for task, module in _TASKS.items()
-        for language in module.languages("train")
-        for item in module.load("train", language)
+        if "train" in module.SPLITS
+        for item in module.load("train", "en")
         for text in texts(item, tagged=kind(task) == "tagging")
     )
+
+
+def _has(task: str, split: str, language: str) -> bool:
+    file = _TASKS[task]
+    if split not in file.SPLITS or split != "test":
+        return split in file.SPLITS and language == "en"
+    return language in file.candidates() and file.why_excluded(language) is None
 
 
 def _what_there_is(task: str, split: str, language: str) -> str:
     known = {name: languages(task, name) for name in SPLITS if languages(task, name)}
     if split not in known:
         return f"task {task!r} has no split {split!r}; it has {', '.join(known)}"
-    reason = excluded(task).get(language)
+    file = _TASKS[task]
+    reason = file.why_excluded(language) if language in file.candidates() else None
     why = f" ({reason})" if reason else ""
     return (
         f"task {task!r} has no language {language!r} in split {split!r}{why};"

@@ -3,15 +3,16 @@
 The sentences are those of part a's blocks, like every intermediate's. Masking is the trainer's.
 """
 
-from collections.abc import Mapping
+from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks import homeassistant
 from xlbench_trainer.tasks.examples import Example, example
 
-PER_LABEL = {"train": 120, "dev": 6}
+_PER_LABEL = {"train": 120, "dev": 6}
 
 
-KIND = "mlm"
+KIND: TaskKind = "mlm"
+SPLITS: tuple[str, ...] = ("train", "dev")
 VERSION = "mlm-1"
 """Raised by hand when other examples would come out."""
 
@@ -21,20 +22,20 @@ def labels() -> tuple[str, ...]:
     return ()
 
 
-def excluded() -> Mapping[str, str]:
-    """None: the other languages are left to the tests."""
-    return {}
+def candidates() -> tuple[str, ...]:
+    """English alone: there is nothing to test."""
+    return ("en",)
 
 
-def languages(split: str) -> tuple[str, ...]:
-    """Codes of the languages that have a split."""
-    return ("en",) if split in PER_LABEL else ()
+def why_excluded(language: str) -> str | None:  # noqa: ARG001 - there is but one
+    """Why a language is not tested, or None."""
+    return None
 
 
 def load(split: str, language: str) -> list[Example]:
     """All examples of a split in a language."""
     part = homeassistant.SPLIT_PARTS.get(split, "a")
-    spoken = homeassistant.sentences(language, part, per_label=PER_LABEL[split], purpose=VERSION)
+    spoken = homeassistant.sentences(language, part, per_label=_PER_LABEL[split], purpose=VERSION)
     return [
         example([sentence.text], language=language, cluster_id=sentence.cluster_id)
         for sentence in homeassistant.interleaved(spoken)

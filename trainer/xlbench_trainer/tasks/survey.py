@@ -42,13 +42,13 @@ class _Words:
     dropped: dict[str, str]
 
 
-def _home_assistant(description: str, *metrics: str, version: str) -> _Words:
+def _home_assistant(description: str, *metrics: str, version: str, block: str) -> _Words:
     return _Words(
         description=description,
         metrics=metrics,
         packages=dict(homeassistant.PACKAGES),
         revision=f"{homeassistant.REVISION}+{version}",
-        train_source=_PAGE,
+        train_source=f"home-assistant-intents, block {block}",
         licence=homeassistant.LICENCE,
         cluster="template block",
         dropped=dict(homeassistant.dropped_labels()),
@@ -82,20 +82,23 @@ def _words() -> dict[str, _Words]:
             "macro_f1",
             "accuracy",
             version=ha_intent.VERSION,
+            block="B",
         ),
         "ha-pairs": _home_assistant(
             "do two voice commands of one intent mean the same?",
             "macro_f1",
             "accuracy",
             version=ha_pairs.VERSION,
+            block="A",
         ),
         "ha-slots": _home_assistant(
             "which words of a voice command name a place, a thing, a state, a number?",
             "span_f1",
             "accuracy",
             version=ha_slots.VERSION,
+            block="A",
         ),
-        "mlm": _home_assistant("masked English voice commands", version=mlm.VERSION),
+        "mlm": _home_assistant("masked English voice commands", version=mlm.VERSION, block="A"),
     }
 
 
