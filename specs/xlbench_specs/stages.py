@@ -111,6 +111,8 @@ class TrainParams(Document):
     """Trained parts of the encoder."""
     first_update: int | None = None
     """Position of this phase in a learning-rate schedule that spans phases; None: its own."""
+    keep_optimizer: Literal[True] | None = None
+    """Whether a later phase carries this one's optimiser state; None: no."""
     total_updates: int | None = None
     """Length of the learning-rate schedule that spans phases; None: its own."""
 

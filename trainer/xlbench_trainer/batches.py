@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-
 from xlbench_specs.stages import TrainParams
+
 from xlbench_trainer.randomness import derive, examples, shuffled
 from xlbench_trainer.tokens import IGNORED, PreparedSet
 
@@ -62,14 +62,11 @@ def examples_of(
 ) -> NDArray[np.int64]:
     """Numbers of the examples of a part."""
     occurrence = params.tasks[part.task].occurrence
-    return examples(
-        sets[part.task].size, params.seed, part.task, occurrence, part.first, part.last
-    )
+    span = (part.first, part.last)
+    return examples(sets[part.task].size, params.seed, part.task, occurrence, span)
 
 
-def padded(
-    prepared: PreparedSet, sequences: NDArray[np.int64], pad: int
-) -> tuple[Tensor, Tensor]:
+def padded(prepared: PreparedSet, sequences: NDArray[np.int64], pad: int) -> tuple[Tensor, Tensor]:
     """Token ids and mask `[batch, seq]` of some sequences, padded to the longest."""
     places, mask = _places(prepared, sequences)
     ids = np.where(mask, prepared.ids[places], pad).astype(np.int64)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from safetensors.torch import load, save_file
 from torch import Tensor
-
 from xlbench_specs import layout
 from xlbench_specs.store import NotFoundError, Store, sha256_of
+
+from xlbench_trainer import drill
 
 TENSORS_FILE, STATE_FILE, MARK_FILE = "tensors.safetensors", "state.json", "checkpoint.json"
 
@@ -49,6 +50,7 @@ class Checkpoints:
             self._store.upload(f"{folder}/{TENSORS_FILE}", tensors)
         state = {"losses": checkpoint.losses, "best": checkpoint.best}
         self._store.put(f"{folder}/{STATE_FILE}", json.dumps(state).encode())
+        drill.point("checkpoint")
         mark = {"update": checkpoint.update, "sha256": sha256}
         self._store.put(f"{folder}/{MARK_FILE}", json.dumps(mark).encode())
         for path in self._store.list(f"{layout.checkpoints(self._key)}/{self._attempt}"):
@@ -58,7 +60,8 @@ class Checkpoints:
     def newest(self) -> Checkpoint | None:
         """The newest whole checkpoint of any attempt."""
         marks = [
-            path for path in self._store.list(layout.checkpoints(self._key))
+            path
+            for path in self._store.list(layout.checkpoints(self._key))
             if path.endswith(f"/{MARK_FILE}")
         ]
         for path in sorted(marks, key=lambda path: path.split("/")[-2], reverse=True):

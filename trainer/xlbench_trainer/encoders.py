@@ -8,13 +8,19 @@ frozen ones can be kept.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
-
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 from xlbench_specs.encoders import EncoderFamily, family_of
 
 WITH_POOLER = frozenset({"bert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"})
@@ -28,8 +34,11 @@ class Encoder:
     model: PreTrainedModel
     family: EncoderFamily
     pad: int
+    unknown: int
     mask: int | None
     """Token that MLM puts in place of others; None where the vocabulary has none."""
+    specials: Tensor
+    """Ids of the special tokens, which MLM leaves alone."""
 
     @property
     def device(self) -> torch.device:
@@ -40,6 +49,11 @@ class Encoder:
     def hidden(self) -> int:
         """Width."""
         return int(self.model.config.hidden_size)
+
+    @property
+    def vocabulary(self) -> nn.Parameter:
+        """`[vocabulary, hidden]`: the token embeddings."""
+        return cast("nn.Parameter", self.model.get_input_embeddings().weight)
 
     @property
     def layers(self) -> Sequence[nn.Module]:
@@ -67,18 +81,27 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
     )
     tokeniser = load_tokeniser(folder)
     loaded = loaded.to("cuda" if torch.cuda.is_available() else "cpu")
-    return Encoder(loaded.eval(), family_of(model), int(tokeniser.pad_token_id), _mask(tokeniser))
+    return Encoder(
+        model=loaded.eval(),
+        family=family_of(model),
+        pad=int(tokeniser.pad_token_id),
+        unknown=int(tokeniser.unk_token_id),
+        mask=_mask(tokeniser),
+        specials=torch.tensor(tokeniser.all_special_ids),
+    )
 
 
+@cache
 def load_tokeniser(folder: Path) -> PreTrainedTokenizerFast:
-    """The snapshot's fast tokeniser."""
+    """The snapshot's fast tokeniser; loaded once, since a large vocabulary takes a second."""
     loaded = AutoTokenizer.from_pretrained(folder, local_files_only=True, use_fast=True)
     return cast("PreTrainedTokenizerFast", loaded)
 
 
 def embed(encoder: Encoder, ids: Tensor) -> Tensor:
     """`[batch, seq, hidden]`: what the first layer sees of `[batch, seq]` token ids."""
-    return cast("Tensor", encoder.model.embeddings(input_ids=ids))
+    embeddings = cast("nn.Module", encoder.model.embeddings)
+    return cast("Tensor", embeddings(input_ids=ids))
 
 
 def run_layers(encoder: Encoder, hidden: Tensor, mask: Tensor, layers: range) -> Tensor:

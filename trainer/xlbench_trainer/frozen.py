@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-
 from xlbench_specs.documents import digest
+
 from xlbench_trainer.batches import padded
 from xlbench_trainer.encoders import Encoder, embed, run_layers
 from xlbench_trainer.tokens import PreparedSet
@@ -30,7 +30,7 @@ YOUNG_S = 3600.0
 """What was used within this time is not dropped to make room."""
 
 
-def frozen_outputs(  # noqa: PLR0913 - what they depend on, and where to keep them
+def frozen_outputs(
     encoder: Encoder,
     depth: int,
     prepared: PreparedSet,
@@ -62,7 +62,9 @@ def _write(path: Path, encoder: Encoder, depth: int, prepared: PreparedSet) -> N
     encoder.model.eval()
     with torch.no_grad():
         for sequences in length_sorted(prepared.lengths, BATCH_TOKENS):
-            ids, mask = (each.to(encoder.device) for each in padded(prepared, sequences, encoder.pad))
+            ids, mask = (
+                each.to(encoder.device) for each in padded(prepared, sequences, encoder.pad)
+            )
             hidden = run_layers(encoder, embed(encoder, ids), mask, range(depth)).cpu().numpy()
             for row, sequence in enumerate(sequences):
                 start, stop = prepared.offsets[sequence : sequence + 2]
@@ -71,9 +73,7 @@ def _write(path: Path, encoder: Encoder, depth: int, prepared: PreparedSet) -> N
     partial.replace(path)
 
 
-def length_sorted(
-    lengths: NDArray[np.int64], tokens: int
-) -> Iterator[NDArray[np.int64]]:
+def length_sorted(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:
     """All sequences, longest first, in batches of at most so many tokens with padding."""
     order = np.argsort(-lengths, kind="stable")
     start = 0

@@ -10,8 +10,8 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
 from xlbench_specs.tasks import TaskKind
+
 from xlbench_trainer.encoders import Encoder
 from xlbench_trainer.randomness import derive, generator
 from xlbench_trainer.tokens import IGNORED

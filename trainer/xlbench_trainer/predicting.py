@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from seqeval.metrics.sequence_labeling import get_entities
-
 from xlbench_specs.outcomes import OutcomeRow
 from xlbench_specs.tasks import Task
+
 from xlbench_trainer.models import Head, features, pooled
 from xlbench_trainer.reading import Reader
 from xlbench_trainer.tokens import IGNORED
@@ -94,9 +94,7 @@ def _classified(head: Head | None, reader: Reader) -> Iterator[OutcomeRow]:
         yield _row(reader, place, said, ("accuracy", "", int(said == gold), 1))
 
 
-def _by_sequence(
-    head: Head | None, reader: Reader, best: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _by_sequence(head: Head | None, reader: Reader, best: NDArray[np.int64]) -> NDArray[np.int64]:
     if head is None:
         raise ValueError("a classification task needs its target's head")
     for sequences in reader.batches():
@@ -126,9 +124,7 @@ def _tagged(head: Head | None, reader: Reader) -> Iterator[OutcomeRow]:
         yield from _span_rows(reader, place, true, said)
 
 
-def _span_rows(
-    reader: Reader, place: int, true: Labels, said: Labels
-) -> Iterator[OutcomeRow]:
+def _span_rows(reader: Reader, place: int, true: Labels, said: Labels) -> Iterator[OutcomeRow]:
     predicted = " ".join(said)
     counts = span_counts(true, said)
     for kind, (hits, out, there) in counts.items():

@@ -29,14 +29,14 @@ def permutation(size: int, stream: int) -> NDArray[np.int64]:
 
 
 def examples(
-    size: int, seed: int, task: str, occurrence: int, first: int, last: int
+    size: int, seed: int, task: str, occurrence: int, span: tuple[int, int]
 ) -> NDArray[np.int64]:
-    """Positions first..last of a task's endless stream of examples.
+    """Numbers of the examples at the places first..last (`span`) of a task's endless stream.
 
     The stream is the permutations of epochs 0, 1, 2, ... one after another, so a shorter dose is
     a prefix of a longer one.
     """
-    parts = list(_epoch_parts(size, seed, task, occurrence, (first, last)))
+    parts = list(_epoch_parts(size, seed, task, occurrence, span))
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ IGNORED = -100
 
 IDS_FILE, OFFSETS_FILE, LABELS_FILE = "ids.i32", "offsets.i64", "labels.i32"
 ITEMS_FILE, SHAPE_FILE = "items.parquet", "prepared.json"
+FILES = (IDS_FILE, OFFSETS_FILE, LABELS_FILE, ITEMS_FILE, SHAPE_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def join(sets: Sequence[PreparedSet]) -> PreparedSet:
     )
 
 
-def _map(path: Path, kind: str) -> NDArray[np.generic]:
+def _map(path: Path, kind: str) -> NDArray[Any]:
     if path.stat().st_size == 0:  # an empty file cannot be mapped
         return np.empty(0, kind)
     return np.memmap(path, kind, mode="r")

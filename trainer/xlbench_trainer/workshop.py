@@ -4,29 +4,34 @@ A Job runs many stages on the same encoder, so its weights stay in memory; what 
 of them is put in and taken out again. The only place that turns keys into loaded things.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-
 from xlbench_specs.documents import Document
 from xlbench_specs.manifests import Manifest
-from xlbench_specs.stages import DROPOUT, EncoderParams, PrepareParams, Stage, StageRuntime
+from xlbench_specs.stages import DROPOUT, EncoderParams, Kind, Stage, StageRuntime
 from xlbench_specs.store import Store, finished, payload_file
 from xlbench_specs.tasks import TaskKind
+
 from xlbench_trainer import tokens
 from xlbench_trainer.encoders import Encoder, load
 from xlbench_trainer.frozen import frozen_outputs
 from xlbench_trainer.models import Head, Heads, HeadShape
 from xlbench_trainer.tokens import PreparedSet
 
-MODEL_FILE, WEIGHTS_FILE, OPTIMIZER_FILE = "model.json", "weights.safetensors", "optimizer.safetensors"
+MODEL_FILE, WEIGHTS_FILE, OPTIMIZER_FILE = (
+    "model.json",
+    "weights.safetensors",
+    "optimizer.safetensors",
+)
 SNAPSHOT_WEIGHTS = "model.safetensors"
 ENCODER, HEAD = "encoder.", "head."
 ROWS, INDEX = "@rows", "@index"
@@ -109,8 +114,7 @@ class Workshop:
     def prepared(self, manifest: Manifest) -> PreparedSet:
         """The prepared set of a finished prepare stage."""
         if manifest.key not in self._sets:
-            names = [entry.path for entry in manifest.files]
-            paths = {name: payload_file(self.store, manifest, name) for name in names}
+            paths = {name: payload_file(self.store, manifest, name) for name in tokens.FILES}
             self._sets[manifest.key] = tokens.read(paths)
         return self._sets[manifest.key]
 
@@ -199,17 +203,22 @@ class _Snapshot(Mapping[str, Tensor]):
     """Tensors of a safetensors file, by name, read when asked for."""
 
     def __init__(self, path: Path) -> None:
-        self._file = safe_open(path, framework="pt")
+        """Open the file; a tensor is read when it is asked for."""
+        self._file: Any = safe_open(path, framework="pt")  # the library is untyped
+        self._names: list[str] = list(self._file.keys())
 
     def __getitem__(self, name: str) -> Tensor:
+        """The tensor of that name."""
         tensor: Tensor = self._file.get_tensor(name)
         return tensor
 
-    def __iter__(self):  # noqa: ANN204 - Mapping's own
-        return iter(self._file.keys())
+    def __iter__(self) -> Iterator[str]:
+        """All names."""
+        return iter(self._names)
 
     def __len__(self) -> int:
-        return len(self._file.keys())
+        """Number of tensors."""
+        return len(self._names)
 
 
 def save_model(
@@ -263,7 +272,7 @@ def _of(weights: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     }
 
 
-def _kinds_of(role: str) -> tuple[str, ...]:
+def _kinds_of(role: str) -> tuple[Kind, ...]:
     match role:
         case "init" | "model":
             return ("train", "encoder")

@@ -235,7 +235,7 @@ def _tokenizer(file: _WeightFile) -> PreTrainedTokenizerFast:
         pair="<s> $A </s> </s> $B </s>",
         special_tokens=[("<s>", 0), ("</s>", 2)],
     )
-    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call] # transformers has no types here
+    return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         model_max_length=file.positions,
         **_SPECIAL_TOKENS,

@@ -1,5 +1,6 @@
-"""Recipe `encoder`: put a pinned snapshot into the store, once, so that nothing else needs a network.
+"""Recipe `encoder`: put a pinned snapshot into the store, once.
 
+After it no stage needs a network.
 Built-in encoders come from packages, hub models from their pinned commit, local folders by hash.
 """
 
@@ -8,10 +9,10 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from transformers import AutoModel, AutoTokenizer
-
 from xlbench_specs.encoders import BUILTIN
 from xlbench_specs.manifests import EncoderRecord
 from xlbench_specs.stages import EncoderParams, StageRuntime
+
 from xlbench_trainer.builtin.snapshots import LOADERS, save_snapshot
 from xlbench_trainer.encoders import folder_hash
 from xlbench_trainer.errors import BadTaskError

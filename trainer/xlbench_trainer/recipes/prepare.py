@@ -8,14 +8,12 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerFast
-
-from xlbench_specs.fingerprints import FINGERPRINTS_FILE, fingerprint
+from xlbench_specs.fingerprints import FINGERPRINTS_FILE, fingerprints
 from xlbench_specs.manifests import PrepareRecord
 from xlbench_specs.stages import PrepareParams
 from xlbench_specs.tasks import Task, task_table
+
 from xlbench_trainer import tokens
 from xlbench_trainer.encoders import load_tokeniser
 from xlbench_trainer.errors import BadTaskError
@@ -37,7 +35,8 @@ def run(params: PrepareParams, encoder: Path, prefix: str, payload: Path) -> Pre
     tokeniser = load_tokeniser(encoder)
     prepared, truncated = _tokenised(examples, task, tokeniser, prefix, params.max_length)
     tokens.write(payload, prepared)
-    _write_fingerprints(payload / FINGERPRINTS_FILE, examples, task)
+    marks = fingerprints(_texts(each, task) for each in examples)
+    (payload / FINGERPRINTS_FILE).write_bytes(marks)
     return PrepareRecord(
         examples=prepared.size,
         tokens=len(prepared.ids),
@@ -48,7 +47,9 @@ def run(params: PrepareParams, encoder: Path, prefix: str, payload: Path) -> Pre
 
 def _examples(params: PrepareParams, task: Task) -> list[Example]:
     if params.revision != task.revision:
-        message = f"task {task.name}: revision {params.revision} is planned, {task.revision} is here"
+        message = (
+            f"task {task.name}: revision {params.revision} is planned, {task.revision} is here"
+        )
         raise BadTaskError(message)
     if params.view is not None:
         raise BadTaskError(f"task {task.name}: view = {params.view!r}: there are no views of it")
@@ -138,9 +139,7 @@ def _tagged(
     rows, labels, truncated = [], [], 0
     for each in examples:
         words = [*before, *(_visible(word, tokeniser) for word in each.segments)]
-        encoded = tokeniser(
-            words, is_split_into_words=True, truncation=True, max_length=max_length
-        )
+        encoded = tokeniser(words, is_split_into_words=True, truncation=True, max_length=max_length)
         row = _first_tokens(encoded.word_ids(), len(before), each.labels, number)
         rows.append(encoded["input_ids"])
         labels.extend(row)
@@ -166,19 +165,6 @@ def _visible(word: str, tokeniser: PreTrainedTokenizerFast) -> str:
     return word if tokeniser.tokenize(word) else str(tokeniser.unk_token)
 
 
-def _write_fingerprints(path: Path, examples: list[Example], task: Task) -> None:
-    joined = task.kind == "tagging"
-    rows = [
-        fingerprint(each.example_id, [" ".join(each.segments)] if joined else each.segments)
-        for each in examples
-    ]
-    table = pa.table(
-        {
-            "example_id": pa.array([row.example_id for row in rows], pa.string()),
-            "texts": pa.array([row.texts for row in rows], pa.list_(pa.uint64())),
-            "grams": pa.array([row.grams for row in rows], pa.list_(pa.uint64())),
-        }
-    )
-    pq.write_table(table, path)
-
-
+def _texts(example: Example, task: Task) -> tuple[str, ...]:
+    """The texts of an example; the words of a tagged sentence are one."""
+    return (" ".join(example.segments),) if task.kind == "tagging" else example.segments

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from xlbench_specs.tasks import TaskKind
 
+from xlbench_trainer.errors import BadTaskError
 from xlbench_trainer.tasks import (
     cldr_names,
     django_messages,
@@ -53,7 +54,7 @@ TASKS = tuple(_TASKS)
 SPLITS = ("train", "dev", "test")
 
 
-class TaskError(Exception):
+class TaskError(BadTaskError):
     """There is no such data; trying again cannot help."""
 
 

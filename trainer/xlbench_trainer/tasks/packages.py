@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from xlbench_trainer.errors import BadTaskError
+
 PINS = {
     "babel": "2.18.0",
     "django": "5.2.19",
@@ -18,7 +20,7 @@ PINS = {
 """Distribution name to the one version that is read."""
 
 
-class PackageError(Exception):
+class PackageError(BadTaskError):
     """A data package is missing or is not the pinned version: the task cannot be run here."""
 
 

@@ -1,0 +1,43 @@
+"""The trainer's command line: `xlbench-trainer --store URL STAGE_FILE`.
+
+Standard output is progress as JSON lines, standard error is the log, the exit code is the
+contract's (`xlbench_specs.exits`).
+"""
+
+import argparse
+import logging
+import sys
+
+from pydantic import ValidationError
+from xlbench_specs.exits import TrainerExit
+from xlbench_specs.stages import StageFile
+from xlbench_specs.store import NotFoundError, open_store
+
+
+def main() -> int:
+    """Run the stages of a stage file; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="xlbench-trainer", description="Run the stages of a stage file."
+    )
+    parser.add_argument("--store", required=True, help="root of the object store: file:///folder")
+    parser.add_argument("stage_file", help="path of the stage file in the store")
+    arguments = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    store = open_store(arguments.store)
+    try:
+        file = StageFile.model_validate_json(store.read(arguments.stage_file).data)
+    except (NotFoundError, ValidationError) as error:
+        sys.stderr.write(f"stage file {arguments.stage_file}: {error}\n")
+        return TrainerExit.BAD_TASK
+    # Reading a stage file must not wait for torch: a wrong one is told at once.
+    from xlbench_trainer.progress import JsonLines  # noqa: PLC0415
+    from xlbench_trainer.running import quiet, run_file  # noqa: PLC0415
+
+    with quiet():
+        return run_file(file, store, JsonLines())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

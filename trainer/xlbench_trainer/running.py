@@ -1,0 +1,239 @@
+"""Running a stage file: each stage in turn, its payload first and its manifest last.
+
+The one place that turns exceptions into outcomes: a failed stage is recorded in the store and
+the others go on; a stage whose input failed is skipped.
+"""
+
+import logging
+import platform
+import resource
+import tempfile
+import time
+import traceback
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Literal, assert_never
+
+import torch
+from xlbench_specs import layout
+from xlbench_specs.encoders import family_of
+from xlbench_specs.exits import TrainerExit
+from xlbench_specs.manifests import Failure, FileEntry, Manifest, Provenance, Record
+from xlbench_specs.stages import (
+    RECIPES,
+    EncoderParams,
+    EvaluateParams,
+    PrepareParams,
+    ReportParams,
+    Stage,
+    StageFile,
+    TrainParams,
+)
+from xlbench_specs.store import Store, commit, finished, sha256_of
+
+from xlbench_trainer import drill
+from xlbench_trainer.checkpoints import Checkpoints
+from xlbench_trainer.errors import BadTaskError, Interrupted
+from xlbench_trainer.progress import JsonLines
+from xlbench_trainer.recipes import encoder, evaluate, prepare, train
+from xlbench_trainer.workshop import MissingInputError, Workshop
+
+LOG = logging.getLogger("xlbench.trainer")
+LAST_LINES = 4000
+"""Characters of a traceback that are kept in a failure's record."""
+NAMED = ("torch", "transformers", "tokenizers", "datasets", "numpy", "xlbench-trainer")
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How the stages of a file ended."""
+
+    done: set[str] = field(default_factory=set)
+    lost: dict[str, TrainerExit] = field(default_factory=dict)
+
+
+def run_file(file: StageFile, store: Store, progress: JsonLines) -> TrainerExit:
+    """Run all stages of a file; the exit code that says how they ended."""
+    workshop = Workshop(store, file.runtime)
+    attempt = uuid.uuid4().hex
+    tally = _Tally()
+    for stage in file.stages:
+        progress.begin(stage.key)
+        if finished(store, stage.kind, stage.key) is not None:
+            tally.done.add(stage.key)
+            progress.say("reused")
+            continue
+        if lost := sorted(set(stage.inputs.values()) & tally.lost.keys()):
+            tally.lost[stage.key] = tally.lost[lost[0]]
+            progress.say("skipped", because=lost[0])
+            continue
+        try:
+            _run(stage, workshop, attempt, progress)
+        except Interrupted:
+            progress.say("interrupted")
+            return TrainerExit.INTERRUPTED
+        except Exception as error:  # the one place where a stage's failure becomes an outcome
+            LOG.exception("%s stage %s failed", stage.kind, stage.key)
+            tally.lost[stage.key] = _record_failure(store, file.experiment, stage, error)
+            progress.say("failed", message=str(error))
+            continue
+        tally.done.add(stage.key)
+        progress.say("done")
+        if progress.stopping:
+            return TrainerExit.INTERRUPTED
+    return _verdict(tally)
+
+
+def _verdict(tally: _Tally) -> TrainerExit:
+    """One code for the file: done, partly done, or the one reason why nothing is."""
+    if not tally.lost:
+        return TrainerExit.DONE
+    if tally.done:
+        return TrainerExit.PARTIAL
+    reasons = set(tally.lost.values())
+    return reasons.pop() if len(reasons) == 1 else TrainerExit.FAILED
+
+
+def _run(stage: Stage, workshop: Workshop, attempt: str, progress: JsonLines) -> None:
+    """Run one stage and commit it."""
+    started, wall, cpu = datetime.now(UTC), time.monotonic(), time.process_time()
+    store = workshop.store
+    if stage.recipe != RECIPES[stage.kind]:
+        raise WrongRecipeError(stage)
+    checkpoints = Checkpoints(store, stage.key, attempt)
+    with tempfile.TemporaryDirectory(prefix="xlbench-") as folder:
+        payload = Path(folder)
+        record, resumed = _record(stage, workshop, payload, checkpoints, progress)
+        files = _upload(store, stage, attempt, payload)
+    drill.point("manifest")
+    provenance = Provenance(
+        started=started.isoformat(timespec="seconds"),
+        wall_s=round(time.monotonic() - wall, 3),
+        cpu_s=round(time.process_time() - cpu, 3),
+        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        host=platform.node(),
+        hardware=_hardware(),
+        versions=_versions(),
+        trainer_build=workshop.runtime.trainer_build,
+        resumed_update=resumed,
+    )
+    manifest = Manifest(
+        key=stage.key,
+        stage=stage,
+        attempt=attempt,
+        files=files,
+        record=record,
+        provenance=provenance,
+    )
+    ended = commit(store, manifest)
+    LOG.info("%s stage %s: %s", stage.kind, stage.key, ended.value)
+    if stage.kind == "train":
+        checkpoints.clear()
+
+
+def _record(
+    stage: Stage,
+    workshop: Workshop,
+    payload: Path,
+    checkpoints: Checkpoints,
+    progress: JsonLines,
+) -> tuple[Record, int | None]:
+    """Run the recipe of the stage's kind."""
+    match stage.params:
+        case EncoderParams() as params:
+            return encoder.run(params, workshop.runtime, payload), None
+        case PrepareParams() as params:
+            drill.point("prepare")
+            source = workshop.manifest(stage, "tokeniser")
+            if not isinstance(source.stage.params, EncoderParams):
+                raise BadTaskError(f"role tokeniser = {source.key}: must be an encoder stage")
+            prefix = family_of(source.stage.params.model).prefix
+            return prepare.run(params, workshop.folder(source), prefix, payload), None
+        case TrainParams():
+            return train.run(stage, workshop, payload, checkpoints, progress)
+        case EvaluateParams():
+            drill.point("evaluate")
+            return evaluate.run(stage, workshop, payload), None
+        case ReportParams():
+            raise BadTaskError("report stages are run by the operator, not by the trainer")
+        case never:
+            assert_never(never)
+
+
+def _upload(store: Store, stage: Stage, attempt: str, payload: Path) -> list[FileEntry]:
+    """Store every file of the payload; their entries, sorted by path."""
+    folder = layout.payload(stage.kind, stage.key, attempt)
+    entries = []
+    for path in sorted(file for file in payload.rglob("*") if file.is_file()):
+        name = path.relative_to(payload).as_posix()
+        entries.append(FileEntry(path=name, size_bytes=path.stat().st_size, sha256=sha256_of(path)))
+        store.upload(f"{folder}/{name}", path)
+        drill.point("upload")
+    return entries
+
+
+class WrongRecipeError(Exception):
+    """The plan fixed a recipe version that this trainer does not speak."""
+
+    def __init__(self, stage: Stage) -> None:
+        """Name both versions."""
+        super().__init__(
+            f"{stage.kind} stage {stage.key}: the plan fixed recipe {stage.recipe}, this trainer "
+            f"speaks {RECIPES[stage.kind]}: use the trainer image that the plan was made with"
+        )
+
+
+def _record_failure(store: Store, experiment: str, stage: Stage, error: Exception) -> TrainerExit:
+    reason: Literal["task-is-wrong", "wrong-recipe", "error", "lost"]
+    match error:
+        case BadTaskError():
+            reason, code = "task-is-wrong", TrainerExit.BAD_TASK
+        case WrongRecipeError():
+            reason, code = "wrong-recipe", TrainerExit.WRONG_RECIPE
+        case MissingInputError():
+            reason, code = "lost", TrainerExit.FAILED
+        case _:
+            reason, code = "error", TrainerExit.FAILED
+    failure = Failure(
+        key=stage.key,
+        kind=stage.kind,
+        reason=reason,
+        message="".join(traceback.format_exception(error))[-LAST_LINES:],
+        retryable=code is TrainerExit.FAILED,
+    )
+    store.put(layout.failure(experiment, stage.key), failure.text().encode())
+    return code
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {each.metadata["Name"].lower(): each.version for each in distributions()}
+    return {"python": platform.python_version()} | {
+        name: found[name] for name in NAMED if name in found
+    }
+
+
+@cache
+def _hardware() -> str:
+    if torch.cuda.is_available():
+        return str(torch.cuda.get_device_name())
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep libraries from drawing progress bars on the trainer's streams."""
+    from transformers.utils import logging as transformers_logging  # noqa: PLC0415 - slow
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    yield
