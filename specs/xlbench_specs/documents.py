@@ -28,11 +28,12 @@ class Document(BaseModel):
 
     @classmethod
     def parse(cls, data: object) -> Self:
-        """Validate plain data as if it had come as JSON (a list may fill a tuple).
+        """Validate plain data, in its outside spelling, as if it had come as JSON.
 
         Raises: `pydantic.ValidationError` on a bad document, `ValueError` on NaN or infinity.
         """
-        return cls.model_validate_json(json.dumps(data, allow_nan=False))
+        text = json.dumps(data, allow_nan=False)
+        return cls.model_validate_json(text, by_alias=True, by_name=False)
 
     def plain(self) -> dict[str, object]:
         """The document as plain data, in its outside spelling, None left out."""

@@ -4,9 +4,9 @@ Only what can be told from the file alone is checked here; what needs the task, 
 encoder tables is checked by the operator. The CRD is generated from these models.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from xlbench_specs.documents import Document
 
@@ -16,6 +16,9 @@ TARGET = "$target"
 Name = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=52),
+]
+ExperimentName = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=52)
 ]
 TaskName = Annotated[
     str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=40)
@@ -56,6 +59,11 @@ class TargetRef(Document):
     """The task whose English training data ends every schedule that names `$target`."""
     evaluate_on: Annotated[list[TaskName], Field(min_length=1, max_length=16)] | None = None
     """Tasks whose test sets score this target's models; default: the task itself."""
+
+    @property
+    def tests(self) -> list[str]:
+        """Tasks whose test sets score this target's models."""
+        return self.evaluate_on or [self.task]
 
 
 class Languages(Document):
@@ -354,8 +362,8 @@ MUTABLE = frozenset({"analysis", "execution", "suspend", "baseline"})
 class Metadata(Document):
     """The object's name and what Kubernetes users attach to it."""
 
-    name: Name
-    """The experiment's name, at most 52 characters."""
+    name: ExperimentName
+    """The experiment's name, at most 52 characters; no dot, as it becomes part of Job names."""
     namespace: ShortText | None = None
     """The namespace; in no key, ignored by the local run."""
     labels: Annotated[dict[str, str], Field(max_length=64)] | None = None
@@ -375,13 +383,6 @@ class ExperimentSpec(Document):
     """The object's name."""
     spec: Experiment
     """The question."""
-
-    @model_validator(mode="after")
-    def _name_is_a_label(self) -> Self:
-        if "." in self.metadata.name:
-            message = "metadata.name must have no dot: it becomes part of Job names"
-            raise ValueError(message)
-        return self
 
     def result_bearing(self) -> dict[str, object]:
         """The part of the spec that bears on results, as plain data: what a local uid hashes."""

@@ -1,0 +1,96 @@
+"""Rules on what can be trained and scored, by the task table. Unknown tasks are another's. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from xlbench_specs.errors import Problem
+from xlbench_specs.experiment import TARGET, Experiment
+from xlbench_specs.suggestions import listed, unknown
+from xlbench_specs.tasks import Task
+
+from xlbench_operator.checks.rules import Rule, Tasks, refs
+
+ENGLISH = "en"
+
+
+def _targets_have_scores(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
+    scored = [name for name, task in tasks.items() if _is_scored(task)]
+    for number, target in enumerate(spec.targets):
+        if target.task in tasks and not _is_scored(tasks[target.task]):
+            message = f"has no test data to be scored on; valid: {listed(scored)}"
+            yield Problem(f"spec.targets[{number}].task", target.task, message)
+
+
+def _is_scored(task: Task) -> bool:
+    return task.metric is not None and bool(task.languages("test"))
+
+
+def _evaluated_on_like_tasks(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
+    """A target's head can only be scored on a task of its kind whose labels are among its own."""
+    for row, target in enumerate(spec.targets):
+        own = tasks.get(target.task)
+        if own is None:
+            continue
+        like = [name for name, task in tasks.items() if _scores_with(own, task)]
+        for column, name in enumerate(target.evaluate_on or ()):
+            if name in tasks and name not in like:
+                path = f"spec.targets[{row}].evaluateOn[{column}]"
+                message = f"not a {own.kind} task with the labels of {own.name}; valid: {like}"
+                yield Problem(path, name, message)
+
+
+def _scores_with(own: Task, other: Task) -> bool:
+    return _is_scored(other) and other.kind == own.kind and set(other.labels) <= set(own.labels)
+
+
+def _splits(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
+    """Only training data may be trained on: test data would be leaked into every score."""
+    for path, ref in refs(spec):
+        task = tasks.get(ref.task)
+        if ref.split is not None and task is not None:
+            valid = sorted(set(task.sizes) - {"test"})
+            if ref.split not in valid:
+                yield Problem(f"{path}.split", ref.split, unknown("split", ref.split, valid))
+
+
+def _shots(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
+    targets = [target.task for target in spec.targets]
+    for path, ref in refs(spec):
+        for name in targets if ref.task == TARGET else [ref.task]:
+            for code in ref.languages or [ENGLISH]:
+                size = _size(tasks, name, ref.split or "train", code)
+                if ref.shots is not None and size and ref.shots > size:
+                    message = f"{name} has {size} examples in {code}; valid: 1 to {size}"
+                    yield Problem(f"{path}.shots", ref.shots, message)
+
+
+def _size(tasks: Tasks, name: str, split: str, code: str) -> int | None:
+    return tasks[name].sizes.get(split, {}).get(code) if name in tasks else None
+
+
+def _probes(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
+    valid = [name for name, task in tasks.items() if task.kind == "retrieval"]
+    for number, name in enumerate(spec.probes):
+        if name in tasks and name not in valid:
+            message = f"not an untrained retrieval task; valid: {listed(valid)}"
+            yield Problem(f"spec.probes[{number}]", name, message)
+
+
+def _endpoint_metric(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
+    metric = spec.analysis.endpoint.metric
+    for target in spec.targets:
+        task = tasks.get(target.task)
+        if metric is not None and task is not None and metric not in task.metrics:
+            what = f"metric of target {task.name}"
+            message = unknown(what, metric, task.metrics)
+            yield Problem("spec.analysis.endpoint.metric", metric, message)
+
+
+SCORES: Mapping[str, Rule] = {
+    "targets-have-scores": _targets_have_scores,
+    "evaluated-tasks-are-alike": _evaluated_on_like_tasks,
+    "splits-are-for-training": _splits,
+    "shots-are-there": _shots,
+    "probes-are-retrieval": _probes,
+    "metric-is-of-every-target": _endpoint_metric,
+}
+"""Rules by name."""
