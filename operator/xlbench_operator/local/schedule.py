@@ -1,0 +1,103 @@
+"""What a free process should do next: pure list scheduling over the board.
+
+Groups of stages that share what is loaded are ranked by the longest way from them to the end
+(HEFT's upward rank), so long chains start first. A process takes several groups, fewer as the end
+comes near (guided self-scheduling): starting one costs seconds, and none should work alone last.
+
+Source: Topcuoglu et al. 2002, section 4 (upward rank); Polychronopoulos and Kuck 1987 (guided
+self-scheduling).
+"""
+
+from collections.abc import Callable, Mapping
+
+from xlbench_operator.local.board import ENDED, Board, State
+from xlbench_operator.local.graph import Graph
+
+Cost = Callable[[str], float]
+"""Seconds that a stage will take, by key."""
+
+START_S = 5.0
+"""What starting a trainer costs: importing its libraries and loading an encoder."""
+WORTH_S = 4 * START_S
+"""A process gets at least so much work, where that keeps nobody else from working."""
+
+
+def ranks(graph: Graph, cost: Cost) -> dict[str, float]:
+    """Seconds on the longest way from the start of each stage to the end."""
+    found: dict[str, float] = {}
+    for key in reversed(list(graph.stages)):
+        after = max((found[each] for each in graph.dependents[key]), default=0.0)
+        found[key] = cost(key) + after
+    return found
+
+
+def next_batch(board: Board, cost: Cost, jobs: int) -> list[str]:
+    """Stages for one process, in the order in which it should run them; empty if none can start.
+
+    All stand on one encoder, as two would fill the memory. With one job nothing can be waited
+    for elsewhere, so a batch may also hold what needs the products of the batch itself.
+    """
+    groups = _ranked(board, cost)
+    ready = [keys for group in groups if (keys := _startable(board, group, set()))]
+    if not ready:
+        return []
+    total = sum(cost(key) for keys in ready for key in keys)
+    enough = total / jobs if total / jobs < WORTH_S else max(WORTH_S, total / (2 * jobs))
+    encoder = board.graph.encoder[ready[0][0]]
+    batch: dict[str, None] = {}
+    spent = 0.0
+    for group in groups:
+        if board.graph.encoder[group[0]] != encoder:
+            continue
+        keys = _startable(board, group, set(batch) if jobs == 1 else set())
+        if not keys or (batch and jobs > 1 and spent >= enough):
+            continue
+        batch.update(dict.fromkeys(keys))
+        spent += sum(cost(key) for key in keys)
+    return list(batch)
+
+
+def left_s(board: Board, cost: Cost, jobs: int, running: Mapping[str, float]) -> float:
+    """Seconds until all is done: the work shared by all, or the longest chain if that is more.
+
+    `running` maps stages to the part of them that is done, in [0, 1].
+    """
+
+    def rest(key: str) -> float:
+        if board.states[key] in ENDED:
+            return 0.0
+        return cost(key) * (1.0 - running.get(key, 0.0))
+
+    longest = max(ranks(board.graph, rest).values(), default=0.0)
+    return max(longest, sum(map(rest, board.graph.stages)) / jobs)
+
+
+def _ranked(board: Board, cost: Cost) -> list[tuple[str, ...]]:
+    """Groups that somebody must still run: data first, then the longest way to the end.
+
+    All data first, as a process that trains a model should find what to score it on.
+    """
+    rank = ranks(board.graph, lambda key: 0.0 if board.states[key] in ENDED else cost(key))
+    groups = [
+        waiting
+        for group in board.graph.groups
+        if (waiting := tuple(key for key in group if board.states[key] is State.WAITING))
+    ]
+
+    def order(group: tuple[str, ...]) -> tuple[bool, float]:
+        heavy = board.graph.stages[group[0]].kind in {"train", "evaluate"}
+        return heavy, -max(rank[key] for key in group)
+
+    return sorted(groups, key=order)
+
+
+def _startable(board: Board, group: tuple[str, ...], earlier: set[str]) -> list[str]:
+    """The stages of a group that one process can run now, one after another."""
+    have = set(earlier)
+    keys = []
+    for key in group:
+        sources = board.graph.stages[key].inputs.values()
+        if all(board.finished(source) or source in have for source in sources):
+            have.add(key)
+            keys.append(key)
+    return keys
