@@ -9,7 +9,7 @@ Counts are arrays ``[units, features]``; a metric maps sums over units ``[..., f
 classes has ``3 * C``: true positives, gold items and predictions of each class.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -103,7 +103,7 @@ def class_counts(
 
 
 def counts_by_unit(
-    items: Items, metric: str, *, labels: Sequence[str], unit_of: dict[str, int]
+    items: Items, metric: str, *, labels: Sequence[str], unit_of: Mapping[str, int]
 ) -> tuple[Ints, npt.NDArray[np.float32]]:
     """Counts of one stage by test unit.
 
