@@ -36,8 +36,9 @@ def bundles_of(
 def _evaluations(
     models: Sequence[PlannedModel], probes: Sequence[PlannedProbe], packing: Packing
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    for each in (*models, *probes):
-        model = (each.encoder, each.schedule or "")
+    scored: list[PlannedModel | PlannedProbe] = [*models, *probes]
+    for each in scored:
+        model: tuple[str, ...] = (each.encoder, each.schedule or "")
         if packing == "model":
             chain = each.chain if isinstance(each, PlannedModel) else 0
             model += (each.target or "", str(each.seed), str(chain))

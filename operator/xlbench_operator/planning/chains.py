@@ -4,12 +4,12 @@ A stage's inputs are the keys of what it starts from and of the data it reads, s
 share a prefix share its training by themselves. Called by `plan`; pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS
-from xlbench_specs.errors import SpecError
-from xlbench_specs.experiment import EncoderRef, Experiment, Phase, Schedule, TaskRef, Trainable
+from xlbench_specs.experiment import EncoderRef, Experiment, Schedule, TaskRef, Trainable
 from xlbench_specs.stages import (
     RECIPES,
     EncoderParams,
@@ -20,10 +20,9 @@ from xlbench_specs.stages import (
     TrainParams,
 )
 
-from xlbench_operator.planning.doses import PhaseDoses, Tasks, is_intermediate, tasks_of
+from xlbench_operator.planning.doses import ENGLISH, PhaseDoses, Tasks, is_intermediate, tasks_of
 from xlbench_operator.planning.orders import Order
 
-ENGLISH = "en"
 SALTED = frozenset({"prepare", "train", "evaluate"})
 
 
@@ -87,6 +86,10 @@ class Chain:
     order: Order
     doses: PhaseDoses
 
+    def tasks(self, number: int) -> dict[str, TaskRef]:
+        """The tasks of a phase, by its position in the schedule."""
+        return tasks_of(self.schedule.phases[number], self.target)
+
 
 @dataclass(slots=True)
 class _Walk:
@@ -96,8 +99,6 @@ class _Walk:
     trained: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     tasks: list[list[str]] = field(default_factory=list)
-    by_name: dict[str, str] = field(default_factory=dict)
-    intermediate_done: int = 0
 
 
 def encoder_params(encoder: EncoderRef) -> EncoderParams:
@@ -112,60 +113,49 @@ def encoder_params(encoder: EncoderRef) -> EncoderParams:
 def lay_out(graph: Graph, chain: Chain) -> tuple[list[str], list[list[str]]]:
     """Add a chain's train stages; their keys and the tasks of each phase, as run.
 
-    A phase that `exceptFor` leaves without tasks is passed over.
-
-    Raises: `SpecError` if a phase carries an optimiser that nothing left.
+    Each phase starts from the one before, which is all that `from` may say until `merge` is
+    built. A phase that `exceptFor` leaves without tasks is passed over.
     """
     walk = _Walk(init=chain.encoder)
-    total = sum(
-        sum(chain.doses[number].values())
-        for number, phase in enumerate(chain.schedule.phases)
-        if is_intermediate(phase)
-    )
-    for number in chain.order:
-        phase = chain.schedule.phases[number]
-        refs = tasks_of(phase, chain.target)
-        if refs:
-            _step(graph, chain, walk, number, total)
+    run = [number for number in chain.order if chain.tasks(number)]
+    for number, spanning in zip(run, _spanning(chain, run), strict=True):
+        refs = chain.tasks(number)
+        params = _train_params(chain, walk, number, spanning)
+        walk.trained.extend(refs)
+        inputs = {"init": walk.init, **_data_inputs(graph, chain, walk.trained, refs)}
+        walk.init = graph.add(params, inputs)
+        walk.keys.append(walk.init)
+        walk.tasks.append(list(refs))
     return walk.keys, walk.tasks
 
 
-def _step(graph: Graph, chain: Chain, walk: _Walk, number: int, total: int) -> None:
-    phase = chain.schedule.phases[number]
-    refs = tasks_of(phase, chain.target)
-    spans = chain.spec.training.lr_schedule == "intermediate" and is_intermediate(phase)
-    init = _start_of(chain, walk, phase)
-    carries = phase.optimizer == "carry" or (spans and walk.intermediate_done > 0)
-    if carries and init == chain.encoder:
-        raise SpecError.at(
-            f"spec.schedules[{chain.schedule.name}].phases[{number}].optimizer",
-            "carry",
-            "this phase starts from the encoder, which has no optimiser state: use reset",
+def _spanning(chain: Chain, run: Sequence[int]) -> Iterator[dict[str, object]]:
+    """For each phase that runs, what ties it to its neighbours: optimiser state, learning rate."""
+    spans = chain.spec.training.lr_schedule == "intermediate"
+    inside = [spans and is_intermediate(chain.schedule.phases[number]) for number in run]
+    carries = [
+        place > 0
+        and (
+            chain.schedule.phases[number].optimizer == "carry" or all(inside[place - 1 : place + 1])
         )
-    params = _train_params(chain, walk, number, optimizer="carry" if carries else "reset")
-    if spans:
-        update = {"first_update": walk.intermediate_done, "total_updates": total}
-        params = params.model_copy(update=update)
-        walk.intermediate_done += params.updates
-    walk.trained.extend(refs)
-    inputs = {"init": init, **_data_inputs(graph, chain, walk.trained, refs)}
-    key = graph.add(params, inputs)
-    walk.keys.append(key)
-    walk.tasks.append(list(refs))
-    walk.init = key
-    if phase.name:
-        walk.by_name[phase.name] = key
+        for place, number in enumerate(run)
+    ]
+    updates = [sum(chain.doses[number].values()) for number in run]
+    total = sum(compress(updates, inside))
+    for place, within in enumerate(inside):
+        yield {
+            "optimizer": "carry" if carries[place] else "reset",
+            "keep_optimizer": True if any(carries[place + 1 : place + 2]) else None,
+            "first_update": sum(compress(updates[:place], inside)) if within else None,
+            "total_updates": total if within else None,
+        }
 
 
-def _start_of(chain: Chain, walk: _Walk, phase: Phase) -> str:
-    if phase.from_ is None:
-        return walk.init
-    return chain.encoder if phase.from_ == "encoder" else walk.by_name[phase.from_]
-
-
-def _train_params(chain: Chain, walk: _Walk, number: int, *, optimizer: str) -> TrainParams:
+def _train_params(
+    chain: Chain, walk: _Walk, number: int, spanning: Mapping[str, object]
+) -> TrainParams:
     phase, training = chain.schedule.phases[number], chain.spec.training
-    refs = tasks_of(phase, chain.target)
+    refs = chain.tasks(number)
     own = phase.training.model_dump(exclude_none=True) if phase.training else {}
     trainable: Trainable = phase.trainable or training.trainable
     return TrainParams.model_validate(
@@ -189,9 +179,9 @@ def _train_params(chain: Chain, walk: _Walk, number: int, *, optimizer: str) -> 
             "tf32": training.tf32,
             "threads": training.threads,
             "batches": phase.batches,
-            "optimizer": optimizer,
             "objective": phase.objective,
             "trainable": trainable,
+            **spanning,
             **own,
         }
     )
@@ -204,8 +194,9 @@ def _data_inputs(
     max_length = chain.spec.training.max_length
     inputs: dict[str, str] = {}
     for task, ref in refs.items():
-        for language in ref.languages or [ENGLISH]:
-            role = f"train/{task}" if ref.languages is None else f"train/{task}/{language}"
+        languages = ref.languages or [ENGLISH]
+        for language in languages:
+            role = f"train/{task}" if languages == [ENGLISH] else f"train/{task}/{language}"
             inputs[role] = graph.prepare(
                 task,
                 ref.split or "train",

@@ -5,14 +5,15 @@ intermediate tasks of all arms, so that a control with one of them is a prefix o
 Called by `chains`; pure.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from xlbench_specs.errors import Problem, SpecError
 from xlbench_specs.experiment import TARGET, Experiment, Phase, Schedule, Shares, TaskRef
 from xlbench_specs.tasks import Task
 
+ENGLISH = "en"
 Tasks = Mapping[str, Task]
 PhaseDoses = tuple[Mapping[str, int], ...]
 """Per phase, as listed: task to updates."""
@@ -28,10 +29,14 @@ class Occurrence:
 
 
 def largest_remainder(total: int, weights: Mapping[str, float]) -> dict[str, int]:
-    """`total` in whole parts that are as proportional to the weights as can be; ties by name."""
-    weight_sum = math.fsum(weights.values())
-    quotas = {name: total * weight / weight_sum for name, weight in weights.items()}
-    parts = {name: math.floor(quota) for name, quota in quotas.items()}
+    """`total` in whole parts that are as proportional to the weights as can be; ties by name.
+
+    Exact: a weight counts as the decimal that it is written as, so that no rounding breaks a tie.
+    """
+    exact = {name: Fraction(str(weight)) for name, weight in weights.items()}
+    weight_sum = sum(exact.values())
+    quotas = {name: total * weight / weight_sum for name, weight in exact.items()}
+    parts = {name: int(quota) for name, quota in quotas.items()}
     by_remainder = sorted(weights, key=lambda name: (parts[name] - quotas[name], name))
     for name in by_remainder[: total - sum(parts.values())]:
         parts[name] += 1
@@ -43,7 +48,7 @@ def share_weights(shares: Shares, names: Sequence[str], tasks: Tasks) -> dict[st
 
     Source: temperature sampling with capped sizes as in T5 (arXiv 1910.10683, section 3.5.2).
     """
-    sizes = {name: tasks[name].size("train", "en") for name in names}
+    sizes = {name: training_examples(tasks[name], TaskRef(task=name)) for name in names}
     capped = {name: min(size, shares.cap or size) for name, size in sizes.items()}
     match shares.strategy:
         case "uniform":
@@ -52,9 +57,17 @@ def share_weights(shares: Shares, names: Sequence[str], tasks: Tasks) -> dict[st
             return {name: float(size) for name, size in capped.items()}
         case "temperature":
             power = 1.0 / (shares.temperature or 1.0)
-            return {name: float(size**power) for name, size in capped.items()}
+            # Twelve digits: the last bits of a power are the C library's, and doses are in keys.
+            return {name: float(f"{size**power:.12g}") for name, size in capped.items()}
         case "weights":
             return {name: (shares.weights or {})[name] for name in names}
+
+
+def training_examples(task: Task, ref: TaskRef) -> int:
+    """Number of different examples that a phase can see of a task."""
+    sizes = task.sizes.get(ref.split or "train", {})
+    languages = ref.languages or ([ENGLISH] if ENGLISH in sizes else sizes)
+    return sum(min(sizes[code], ref.shots or sizes[code]) for code in languages)
 
 
 def tasks_of(phase: Phase, target: str) -> dict[str, TaskRef]:
@@ -69,6 +82,15 @@ def tasks_of(phase: Phase, target: str) -> dict[str, TaskRef]:
 def is_intermediate(phase: Phase) -> bool:
     """Whether a phase does not name `$target`."""
     return all(ref.task != TARGET for ref in phase.tasks)
+
+
+def intermediate_phases(schedule: Schedule, target: str) -> list[int]:
+    """Positions of the phases that orders permute: those that train, and not `$target`."""
+    return [
+        number
+        for number, phase in enumerate(schedule.phases)
+        if is_intermediate(phase) and tasks_of(phase, target)
+    ]
 
 
 def schedule_doses(spec: Experiment, schedule: Schedule, target: str, tasks: Tasks) -> PhaseDoses:
@@ -90,7 +112,7 @@ def schedule_doses(spec: Experiment, schedule: Schedule, target: str, tasks: Tas
     return doses
 
 
-def exposure(doses: PhaseDoses) -> dict[str, int]:
+def updates_seen(doses: PhaseDoses) -> dict[str, int]:
     """Updates of every task over all phases."""
     totals: dict[str, int] = {}
     for phase in doses:
@@ -99,43 +121,86 @@ def exposure(doses: PhaseDoses) -> dict[str, int]:
     return totals
 
 
+def examples_seen(spec: Experiment, schedule: Schedule, doses: PhaseDoses) -> dict[str, int]:
+    """Examples of every task over all phases, repeats included."""
+    totals: dict[str, int] = {}
+    for phase, updates in zip(schedule.phases, doses, strict=True):
+        own = phase.training.batch_size if phase.training else None
+        for task, count in updates.items():
+            totals[task] = totals.get(task, 0) + count * (own or spec.training.batch_size)
+    return totals
+
+
 def check_matched(spec: Experiment, target: str, tasks: Tasks) -> None:
     """Hold every arm against the first one.
 
     Raises: `SpecError` if `budget.match` promises what the arms' phases do not keep.
     """
-    arms = [schedule for schedule in spec.schedules if schedule.role == "arm"]
-    totals = {arm.name: exposure(schedule_doses(spec, arm, target, tasks)) for arm in arms}
+    arms = [
+        (f"spec.schedules[{position}]", schedule)
+        for position, schedule in enumerate(spec.schedules)
+        if schedule.role == "arm"
+    ]
+    held = [(path, arm, _exposure(spec, arm, target, tasks)) for path, arm in arms]
     problems = [
-        Problem(f"spec.schedules[{spec.schedules.index(arm)}]", arm.name, difference)
-        for arm in arms[1:]
-        if (difference := _difference(spec, totals[arms[0].name], totals[arm.name], arms[0].name))
+        Problem(path, arm.name, difference)
+        for path, arm, exposure in held[1:]
+        if (difference := _difference(spec, held[0][2], exposure, held[0][1].name))
     ]
     if problems:
         raise SpecError(problems)
 
 
+@dataclass(frozen=True, slots=True)
+class _Exposure:
+    """What an arm trains for one target."""
+
+    updates: int
+    examples: Mapping[str, int]
+    data: Mapping[str, str]
+
+
+def _exposure(spec: Experiment, schedule: Schedule, target: str, tasks: Tasks) -> _Exposure:
+    doses = schedule_doses(spec, schedule, target, tasks)
+    data: dict[str, set[str]] = {}
+    for each in _occurrences(schedule, target):
+        ref = each.ref
+        words = {"languages": ref.languages, "split": ref.split, "shots": ref.shots}
+        said = [f"{name} {value}" for name, value in (words | {"view": ref.view}).items() if value]
+        data.setdefault(each.task, set()).add(", ".join(said) or "as published")
+    return _Exposure(
+        updates=sum(updates_seen(doses).values()),
+        examples=examples_seen(spec, schedule, doses),
+        data={task: "; ".join(sorted(words)) for task, words in data.items()},
+    )
+
+
 def _difference(
-    spec: Experiment, first: dict[str, int], other: dict[str, int], first_name: str
+    spec: Experiment, first: _Exposure, other: _Exposure, first_name: str
 ) -> str | None:
     advice = "make them equal, set `role: control`, or `budget.match: none`"
     match spec.budget.match:
-        case "exposure" if first != other:
+        case "exposure" if first.examples != other.examples:
             return (
-                f"updates per task {_in_words(other)} differ from {first_name}'s "
-                f"{_in_words(first)}, but budget.match is exposure: {advice}"
+                f"examples per task ({_in_words(other.examples)}) differ from {first_name}'s "
+                f"({_in_words(first.examples)}), but budget.match is exposure: {advice}"
             )
-        case "updates" if sum(first.values()) != sum(other.values()):
+        case "exposure" if first.data != other.data:
             return (
-                f"{sum(other.values())} updates differ from {first_name}'s "
-                f"{sum(first.values())}, but budget.match is updates: {advice}"
+                f"training data ({_in_words(other.data)}) differ from {first_name}'s "
+                f"({_in_words(first.data)}), but budget.match is exposure: {advice}"
+            )
+        case "updates" if first.updates != other.updates:
+            return (
+                f"{other.updates} updates differ from {first_name}'s {first.updates}, "
+                f"but budget.match is updates: {advice}"
             )
         case _:
             return None
 
 
-def _in_words(updates: Mapping[str, int]) -> str:
-    return ", ".join(f"{task} {count}" for task, count in sorted(updates.items())) or "none"
+def _in_words(by_task: Mapping[str, object]) -> str:
+    return ", ".join(f"{task} {value}" for task, value in sorted(by_task.items())) or "none"
 
 
 def _task_budgets(

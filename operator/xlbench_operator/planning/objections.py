@@ -7,11 +7,11 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS
-from xlbench_specs.experiment import TARGET, Experiment
+from xlbench_specs.experiment import TARGET, Experiment, Schedule
 from xlbench_specs.languages import GROUPS
 from xlbench_specs.plans import Cell, PlanWarning
 
-from xlbench_operator.planning.doses import Tasks, is_intermediate
+from xlbench_operator.planning.doses import Tasks, intermediate_phases
 
 MIN_SEEDS = 5
 """Fewer seeds than this rarely settle a difference of a point (science: Keung 2020, Lin 2024)."""
@@ -37,48 +37,57 @@ def intermediates(spec: Experiment, target: str) -> list[str]:
     )
 
 
-def shared_sources(spec: Experiment, target: str, tasks: Tasks) -> list[str]:
-    """Intermediate tasks whose training text is of the target's own origin."""
-    origin = tasks[target].train_source
-    return [name for name in intermediates(spec, target) if tasks[name].train_source == origin]
+def shared_sources(spec: Experiment, target: str, test: str, tasks: Tasks) -> list[str]:
+    """Intermediate tasks whose training text is of the origin of the target, or of its test."""
+    origins = {tasks[target].train_source, tasks[test].train_source}
+    return [name for name in intermediates(spec, target) if tasks[name].train_source in origins]
 
 
 def _shared_train_source(
-    spec: Experiment, tasks: Tasks, _: Sequence[Cell]
+    spec: Experiment, tasks: Tasks, cells: Sequence[Cell]
 ) -> Iterator[PlanWarning]:
     for number, target in enumerate(spec.targets):
-        for name in shared_sources(spec, target.task, tasks):
+        mine = [cell for cell in cells if cell.target == target.task]
+        hit = {cell.task: cell.contaminated for cell in mine if cell.contaminated}
+        for test, names in hit.items():
             yield PlanWarning(
                 code="shared-train-source",
                 path=f"spec.targets[{number}].task",
                 message=(
-                    f"{name} and {target.task} both train on {tasks[name].train_source}: these "
+                    f"{names} and {test} come from one source, {tasks[test].train_source}: these "
                     f"cells are kept out of the primary endpoint; add exceptFor: [{target.task}]"
                 ),
             )
+    if all(cell.contaminated or cell.absent for cell in cells):
+        yield PlanWarning(
+            code="empty-endpoint",
+            path="spec.targets",
+            message="no cell is left for the primary endpoint: the contrast has no answer",
+        )
 
 
 def _missing_controls(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanWarning]:
-    controls = [schedule for schedule in spec.schedules if schedule.role == "control"]
+    if spec.budget.intermediate is None:
+        return
     lone = [
         schedule
-        for schedule in controls
-        if all(not is_intermediate(phase) for phase in schedule.phases)
+        for schedule in spec.schedules
+        if all(ref.task == TARGET for phase in schedule.phases for ref in phase.tasks)
     ]
-    longer = [schedule for schedule in lone if any(phase.updates for phase in schedule.phases)]
+    most = spec.budget.intermediate + spec.budget.target
     if not lone:
         yield PlanWarning(
             code="no-target-only-control",
             path="spec.schedules",
             message="no control trains the target alone: a gain over it cannot be shown",
         )
-    elif spec.budget.intermediate and not longer:
+    elif all(sum(phase.updates or 0 for phase in each.phases) < most for each in lone):
         yield PlanWarning(
             code="no-long-control",
             path="spec.schedules",
             message=(
-                "no control trains the target alone for as many updates as an arm has in all: "
-                "a gain may come from training longer"
+                f"no control trains the target alone for {most} updates, as many as an arm has in "
+                "all: a gain may come from training longer"
             ),
         )
 
@@ -96,23 +105,22 @@ def _few_seeds(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanW
 
 def _unbalanced_orders(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanWarning]:
     for number, schedule in enumerate(spec.schedules):
-        phases = sum(is_intermediate(phase) for phase in schedule.phases)
-        orders = math.factorial(phases)
-        if schedule.orders.mode == "per-seed" and len(spec.seeds) % orders:
-            yield PlanWarning(
-                code="unbalanced-orders",
-                path=f"spec.schedules[{number}].orders",
-                message=(
-                    f"{orders} orders do not divide {len(spec.seeds)} seeds: some orders are "
-                    "run more often than others"
-                ),
-            )
+        for orders in {math.factorial(count) for count in _intermediate_counts(spec, schedule)}:
+            if schedule.orders.mode == "per-seed" and len(spec.seeds) % orders:
+                yield PlanWarning(
+                    code="unbalanced-orders",
+                    path=f"spec.schedules[{number}].orders",
+                    message=(
+                        f"{orders} orders do not divide {len(spec.seeds)} seeds: some orders are "
+                        "run more often than others"
+                    ),
+                )
 
 
 def _single_order(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanWarning]:
     for number, schedule in enumerate(spec.schedules):
-        phases = sum(is_intermediate(phase) for phase in schedule.phases)
-        if schedule.role == "arm" and phases > 1 and schedule.orders.mode == "listed":
+        most = max(_intermediate_counts(spec, schedule))
+        if schedule.role == "arm" and most > 1 and schedule.orders.mode == "listed":
             yield PlanWarning(
                 code="single-order",
                 path=f"spec.schedules[{number}].orders",
@@ -121,6 +129,26 @@ def _single_order(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[Pl
                     "task trained last; set mode: per-seed"
                 ),
             )
+
+
+def _several_warmups(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanWarning]:
+    arms = [schedule for schedule in spec.schedules if schedule.role == "arm"]
+    counts = {arm.name: max(_intermediate_counts(spec, arm)) for arm in arms}
+    if spec.training.lr_schedule == "per-phase" and len(set(counts.values())) > 1:
+        shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+        yield PlanWarning(
+            code="several-warmups",
+            path="spec.training.lrSchedule",
+            message=(
+                f"arms have as many warm-ups and decays as intermediate phases ({shown}): a "
+                "difference may be theirs; `intermediate` gives every arm one"
+            ),
+        )
+
+
+def _intermediate_counts(spec: Experiment, schedule: Schedule) -> list[int]:
+    """Intermediate phases of a schedule, for each target."""
+    return [len(intermediate_phases(schedule, target.task)) for target in spec.targets]
 
 
 def _unmatched(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanWarning]:
@@ -169,7 +197,8 @@ def _absent_cells(_: Experiment, __: Tasks, cells: Sequence[Cell]) -> Iterator[P
 def _endpoint_not_covered(
     spec: Experiment, _: Tasks, cells: Sequence[Cell]
 ) -> Iterator[PlanWarning]:
-    name = spec.analysis.endpoint.group
+    field = "analysis.endpoint" if spec.analysis.endpoint.group else "languages"
+    name = spec.analysis.endpoint.group or spec.languages.group
     if name is None or name not in GROUPS:
         return
     here = {cell.language for cell in cells if not cell.absent}
@@ -177,7 +206,7 @@ def _endpoint_not_covered(
     if missing:
         yield PlanWarning(
             code="endpoint-not-covered",
-            path="spec.analysis.endpoint.group",
+            path=f"spec.{field}.group",
             message=f"languages of {name} without a score: {', '.join(missing)}",
         )
 
@@ -188,6 +217,7 @@ OBJECTIONS: tuple[Objection, ...] = (
     _few_seeds,
     _unbalanced_orders,
     _single_order,
+    _several_warmups,
     _unmatched,
     _contaminated_encoder,
     _absent_cells,

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from itertools import islice, permutations
 
-from xlbench_specs.errors import SpecError
 from xlbench_specs.experiment import Schedule
 
 Order = tuple[int, ...]
@@ -27,25 +26,17 @@ def orders_for(schedule: Schedule, intermediate: list[int], seed_number: int) ->
     """Orders of all phases, by listed position, for the seed at a position of the list.
 
     `intermediate` holds the positions of the phases that are permuted; the others stay.
-
-    Raises: `SpecError` if more permutations are asked for than there are.
     """
     count = math.factorial(len(intermediate))
+    every = balanced_permutations(len(intermediate))
     match schedule.orders.mode:
         case "listed":
             chosen = [tuple(range(len(intermediate)))]
         case "per-seed":
             number = seed_number % count
-            chosen = list(islice(balanced_permutations(len(intermediate)), number, number + 1))
+            chosen = list(islice(every, number, number + 1))
         case "permutations":
-            wanted = schedule.orders.count or count
-            if wanted > count:
-                raise SpecError.at(
-                    f"spec.schedules[{schedule.name}].orders.count",
-                    wanted,
-                    f"{len(intermediate)} intermediate phases have {count} orders",
-                )
-            chosen = list(islice(balanced_permutations(len(intermediate)), wanted))
+            chosen = list(islice(every, schedule.orders.count or count))
     return [_placed(order, intermediate, len(schedule.phases)) for order in chosen]
 
 

@@ -12,7 +12,14 @@ from typing import Literal
 
 from xlbench_specs.documents import digest
 from xlbench_specs.errors import Problem, SpecError
-from xlbench_specs.experiment import EncoderRef, Experiment, ExperimentSpec, Schedule, TargetRef
+from xlbench_specs.experiment import (
+    EncoderRef,
+    Experiment,
+    ExperimentSpec,
+    Schedule,
+    TargetRef,
+    TaskRef,
+)
 from xlbench_specs.languages import Group, group, low_resource_count
 from xlbench_specs.plans import (
     Cell,
@@ -28,18 +35,22 @@ from xlbench_specs.stages import METRICS, EvaluateParams, PrepareParams
 
 from xlbench_operator.planning.baselines import baseline_arms
 from xlbench_operator.planning.bundles import bundles_of
-from xlbench_operator.planning.chains import ENGLISH, Chain, Graph, encoder_params, lay_out
+from xlbench_operator.planning.chains import Chain, Graph, encoder_params, lay_out
 from xlbench_operator.planning.doses import (
+    ENGLISH,
     PhaseDoses,
     Tasks,
     check_matched,
-    exposure,
-    is_intermediate,
+    examples_seen,
+    intermediate_phases,
     schedule_doses,
     tasks_of,
+    training_examples,
+    updates_seen,
 )
 from xlbench_operator.planning.objections import objections, shared_sources
 from xlbench_operator.planning.orders import orders_for
+from xlbench_operator.planning.refusals import refuse
 
 Role = Literal["arm", "control", "baseline"]
 UID_DIGITS = 32
@@ -57,9 +68,11 @@ def make_plan(
 
     `trainer_build` salts keys where `reuse` is sameTrainer, `uid` where it is never.
 
-    Raises: `SpecError` if arms are unequal where the budget says equal, or a task gets no dose.
+    Raises: `SpecError` if the spec means no plan (see `refusals`), if arms are unequal where the
+    budget says equal, if a task gets no dose, or if no language is left.
     """
     spec = document.spec
+    refuse(spec, tasks)
     for target in spec.targets:
         check_matched(spec, target.task, tasks)
     languages = _resolved_languages(spec, tasks)
@@ -108,7 +121,7 @@ def _salt(spec: Experiment, uid: str, trainer_build: str | None) -> str | None:
 
 
 def _resolved_languages(spec: Experiment, tasks: Tasks) -> ResolvedLanguages:
-    names = [task for target in spec.targets for task in target.evaluate_on or [target.task]]
+    names = [task for target in spec.targets for task in target.tests]
     have = {code for name in names for code in tasks[name].languages("test")} - {ENGLISH}
     wanted = _wanted_languages(spec, have)
     unknown = [code for code in wanted if code not in have]
@@ -123,9 +136,8 @@ def _resolved_languages(spec: Experiment, tasks: Tasks) -> ResolvedLanguages:
         )
     codes = [code for code in wanted if code in have]
     if not codes:
-        shown = spec.languages.group or "all"
         message = f"no target has any of these languages; valid: {', '.join(sorted(have))}"
-        raise SpecError.at("spec.languages", shown, message)
+        raise SpecError.at("spec.languages", spec.languages.plain(), message)
     return ResolvedLanguages(codes=codes)
 
 
@@ -140,9 +152,8 @@ def _wanted_languages(spec: Experiment, have: set[str]) -> list[str]:
 def _cells(
     spec: Experiment, target: TargetRef, languages: ResolvedLanguages, tasks: Tasks
 ) -> Iterator[Cell]:
-    shared = shared_sources(spec, target.task, tasks)
-    for name in target.evaluate_on or [target.task]:
-        task = tasks[name]
+    for name in target.tests:
+        task, shared = tasks[name], shared_sources(spec, target.task, name, tasks)
         for language in [ENGLISH, *languages.codes]:
             examples = task.sizes.get("test", {}).get(language, 0)
             yield Cell(
@@ -185,34 +196,28 @@ class _Arm:
     target: str
     doses: PhaseDoses
 
-    @property
-    def intermediate(self) -> list[int]:
-        """Positions of the phases that orders permute."""
-        return [
-            number
-            for number, phase in enumerate(self.schedule.phases)
-            if is_intermediate(phase) and tasks_of(phase, self.target)
-        ]
-
 
 def _arms(context: _Context) -> Iterator[_Arm]:
     spec = context.spec
-    rows: list[tuple[Schedule, Role, Sequence[EncoderRef]]] = [
-        *((schedule, schedule.role, spec.encoders) for schedule in spec.schedules),
-        *((schedule, "baseline", encoders) for schedule, encoders in baseline_arms(spec)),
+    targets = [target.task for target in spec.targets]
+    trainable = [target for target in targets if context.tasks[target].trainable]
+    rows: list[tuple[Schedule, Role, Sequence[EncoderRef], list[str]]] = [
+        *((each, each.role, spec.encoders, targets) for each in spec.schedules),
+        *((each, "baseline", encoders, trainable) for each, encoders in baseline_arms(spec)),
     ]
-    for schedule, role, refs in rows:
+    for schedule, role, refs, its_targets in rows:
         for encoder, key in context.encoders(refs).items():
-            for target in (each.task for each in spec.targets):
+            for target in its_targets:
                 doses = schedule_doses(spec, schedule, target, context.tasks)
                 yield _Arm(schedule, role, encoder, key, target, doses)
 
 
 def _models(context: _Context, arm: _Arm) -> Iterator[PlannedModel]:
     cells = [cell for cell in context.cells if cell.target == arm.target and not cell.absent]
+    moved = intermediate_phases(arm.schedule, arm.target)
     head = None if context.tasks[arm.target].kind == "retrieval" else arm.target
     for position, seed in enumerate(context.spec.seeds):
-        for number, order in enumerate(orders_for(arm.schedule, arm.intermediate, position)):
+        for number, order in enumerate(orders_for(arm.schedule, moved, position)):
             chain = Chain(
                 context.spec, arm.encoder_key, arm.schedule, arm.target, seed, order, arm.doses
             )
@@ -292,6 +297,9 @@ def resolved_endpoint(spec: Experiment, languages: ResolvedLanguages) -> Resolve
     name = spec.analysis.endpoint.group or spec.languages.group
     found: Group | None = group(name, path="spec.analysis.endpoint.group") if name else None
     codes = [code for code in languages.codes if found is None or code in found.languages]
+    if not codes:
+        message = f"no language of the experiment is in it; valid: {', '.join(languages.codes)}"
+        raise SpecError.at("spec.analysis.endpoint.group", name, message)
     return ResolvedEndpoint(
         contrast=spec.analysis.contrast or (arms[:2] if len(arms) > 1 else []),
         group=found.name if found else "experiment",
@@ -308,9 +316,9 @@ def _ledger(context: _Context, arms: Sequence[_Arm]) -> Iterator[LedgerRow]:
         if (arm.schedule.name, arm.target) in seen:
             continue
         seen.add((arm.schedule.name, arm.target))
-        examples = _examples(context.spec, arm)
-        for task, updates in exposure(arm.doses).items():
-            size = context.tasks[task].size("train", ENGLISH)
+        examples = examples_seen(context.spec, arm.schedule, arm.doses)
+        for task, updates in updates_seen(arm.doses).items():
+            size = _set_size(context, arm, task)
             yield LedgerRow(
                 schedule=arm.schedule.name,
                 role=arm.role,
@@ -324,10 +332,12 @@ def _ledger(context: _Context, arms: Sequence[_Arm]) -> Iterator[LedgerRow]:
             )
 
 
-def _examples(spec: Experiment, arm: _Arm) -> dict[str, int]:
-    totals: dict[str, int] = {}
-    for phase, doses in zip(arm.schedule.phases, arm.doses, strict=True):
-        own = phase.training.batch_size if phase.training else None
-        for task, updates in doses.items():
-            totals[task] = totals.get(task, 0) + updates * (own or spec.training.batch_size)
-    return totals
+def _set_size(context: _Context, arm: _Arm, task: str) -> int:
+    """Different examples of a task that a schedule can see, in its richest phase."""
+    refs: list[TaskRef] = [
+        ref
+        for phase in arm.schedule.phases
+        for name, ref in tasks_of(phase, arm.target).items()
+        if name == task
+    ]
+    return max(training_examples(context.tasks[task], ref) for ref in refs)
