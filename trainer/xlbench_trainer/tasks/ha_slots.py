@@ -110,14 +110,9 @@ def load(split: str, language: str) -> list[Example]:
     """All examples of a split in a language."""
     found = []
     for sentence in _sentences(split, language):
-        words = grammar.words(list(sentence.spans))
+        words, tags = tagged(sentence)
         found.append(
-            example(
-                [word.text for word in words],
-                _tags(sentence, words),
-                language=language,
-                cluster_id=sentence.cluster_id,
-            )
+            example(words, tags, language=language, cluster_id=sentence.cluster_id),
         )
     return found
 
@@ -132,7 +127,9 @@ def _sentences(split: str, language: str) -> list[Sentence]:
     return homeassistant.interleaved(spoken)
 
 
-def _tags(sentence: Sentence, words: list[grammar.Word]) -> list[str]:
+def tagged(sentence: Sentence) -> tuple[list[str], list[str]]:
+    """The words of a sentence, and the BIO tag of each."""
+    words = grammar.words(list(sentence.spans))
     tags: list[str] = []
     before: int | None = None
     for word in words:
@@ -140,4 +137,4 @@ def _tags(sentence: Sentence, words: list[grammar.Word]) -> list[str]:
         place = "I" if word.span == before else "B"
         tags.append("O" if slot is None else f"{place}-{type_of(slot.values)}")
         before = word.span
-    return tags
+    return [word.text for word in words], tags
