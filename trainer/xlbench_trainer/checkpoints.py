@@ -12,10 +12,8 @@ from pathlib import Path
 
 from safetensors.torch import load, save_file
 from torch import Tensor
-from xlbench_specs import layout
+from xlbench_specs import drill, layout
 from xlbench_specs.store import NotFoundError, Store, sha256_of
-
-from xlbench_trainer import drill
 
 TENSORS_FILE, STATE_FILE, MARK_FILE = "tensors.safetensors", "state.json", "checkpoint.json"
 

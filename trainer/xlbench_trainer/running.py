@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Literal, assert_never
 
 import torch
-from xlbench_specs import layout
+from xlbench_specs import drill, layout
 from xlbench_specs.encoders import family_of
 from xlbench_specs.exits import TrainerExit
 from xlbench_specs.manifests import Failure, FileEntry, Manifest, Provenance, Record
@@ -37,7 +37,6 @@ from xlbench_specs.stages import (
 )
 from xlbench_specs.store import Store, commit, finished, sha256_of
 
-from xlbench_trainer import drill
 from xlbench_trainer.checkpoints import Checkpoints
 from xlbench_trainer.errors import BadTaskError, Interrupted
 from xlbench_trainer.progress import JsonLines

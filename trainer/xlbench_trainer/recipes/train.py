@@ -14,11 +14,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from xlbench_specs import drill
 from xlbench_specs.manifests import Exposure, Manifest, TrainRecord
 from xlbench_specs.stages import Stage, TrainParams
 from xlbench_specs.tasks import Task, task_table
 
-from xlbench_trainer import drill
 from xlbench_trainer.batches import Part, examples_of, padded, padded_labels, updates
 from xlbench_trainer.checkpoints import Checkpoint, Checkpoints
 from xlbench_trainer.errors import Interrupted

@@ -1,11 +1,9 @@
 """Die on demand at a named point of a run, for the interrupt drill.
 
-The drill proves that a run killed anywhere ends with the bytes of an uninterrupted one. It must not
-decide anything else: without `XLBENCH_KILL_AT` every call returns at once. Called by the stages, by
-the store's writers and by the job runner at the points the drill names.
+The drill proves that a run killed anywhere ends with the bytes of an uninterrupted one. This must
+not decide anything else: without `XLBENCH_KILL_AT` every call returns at once. Called by the
+trainer's stages and checkpoints and by the report, at the points that the drill names.
 """
-
-from __future__ import annotations
 
 import os
 import signal
