@@ -180,10 +180,14 @@ class Contrast(Document):
     """Satterthwaite degrees of freedom."""
     p: float | None = None
     """Two-sided p value."""
+    p_equivalence: float | None = None
+    """p value of the two one-sided tests against the margin."""
     p_holm: float | None = None
     """p value adjusted by Holm over its family; None where it stands alone."""
+    p_equivalence_holm: float | None = None
+    """p value of equivalence, adjusted alike."""
     verdict: VerdictWord | None = None
-    """What may be said; None where nothing is inferred."""
+    """What may be said, by the adjusted p values in a family; None where nothing is inferred."""
     seeds_to_settle: int | None = None
     """Seeds with 80 % power at the margin; None where not asked or no number is enough."""
     note: str | None = None

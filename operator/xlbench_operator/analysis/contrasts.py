@@ -17,6 +17,7 @@ from xlbench_operator.analysis.cells import ScoredCell
 from xlbench_operator.analysis.inference import (
     MIN_SEEDS,
     Estimate,
+    equivalence_p_value,
     estimate,
     holm,
     interval,
@@ -98,16 +99,26 @@ def answered(
     return [_contrast(each, cells, drawn, rules) for each in paired]
 
 
-def adjusted(contrasts: Sequence[Contrast]) -> list[Contrast]:
-    """The same contrasts as one family: Holm over those that have a p value."""
-    tested = [contrast.p for contrast in contrasts if contrast.p is not None]
-    values = iter(holm(tested))
-    return [
-        contrast
-        if contrast.p is None
-        else contrast.model_copy(update={"p_holm": _rounded(next(values))})
-        for contrast in contrasts
-    ]
+def adjusted(contrasts: Sequence[Contrast], rules: Rules) -> list[Contrast]:
+    """The same contrasts as one family: p values and verdicts under Holm."""
+    tested = [at for at, contrast in enumerate(contrasts) if contrast.p is not None]
+    different = holm([contrasts[at].p or 0.0 for at in tested])
+    equivalent = holm([contrasts[at].p_equivalence or 0.0 for at in tested])
+    family = list(contrasts)
+    for at, p_different, p_equivalent in zip(tested, different, equivalent, strict=True):
+        update: dict[str, object] = {
+            "p_holm": _rounded(p_different),
+            "p_equivalence_holm": _rounded(p_equivalent),
+            "seeds_to_settle": None,
+        }
+        if p_equivalent < 1 - rules.confidence:
+            update["verdict"] = "equivalent"
+        elif p_different < 1 - rules.confidence:
+            update["verdict"] = "better" if (contrasts[at].estimate or 0.0) > 0 else "worse"
+        else:
+            update["verdict"] = "inconclusive"
+        family[at] = contrasts[at].model_copy(update=update)
+    return family
 
 
 def balanced(
@@ -260,6 +271,7 @@ def _judged(found: Estimate, rules: Rules) -> dict[str, object]:
         "units": found.units,
         "degrees_of_freedom": round(found.degrees_of_freedom, 2),
         "p": _rounded(p_value(found)),
+        "p_equivalence": _rounded(equivalence_p_value(found, rules.margin)),
         "verdict": word,
         "seeds_to_settle": settle,
     }

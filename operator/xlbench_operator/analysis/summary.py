@@ -204,10 +204,13 @@ def _on_encoder(
         answer=Answer(encoder=encoder, sentence=sentence(primary, view.design), contrast=primary),
         schedules=[*_schedules(encoder, cells, view, trained), _majority(encoder, cells, view)],
         gains=[
-            *adjusted([each for each in measured if each.scope == "endpoint"]),
+            *adjusted([each for each in measured if each.scope == "endpoint"], view.rules),
             *(each for each in measured if each.scope != "endpoint"),
         ],
-        contrasts=[*(each for each in others if each.scope != "cell"), *adjusted(single)],
+        contrasts=[
+            *(each for each in others if each.scope != "cell"),
+            *adjusted(single, view.rules),
+        ],
         cells=[_cell_scores(encoder, cell, view) for cell in cells],
     )
 
