@@ -5,7 +5,6 @@ layers are those of unmodified `transformers` classes, called one by one so that
 frozen ones can be kept.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -111,16 +110,6 @@ def run_layers(encoder: Encoder, hidden: Tensor, mask: Tensor, layers: range) ->
         output = encoder.layers[number](hidden, attend)
         hidden = output[0] if isinstance(output, tuple) else output
     return hidden
-
-
-def folder_hash(folder: Path) -> str:
-    """`sha256:<64 hex>` over names and contents of all files of a local encoder."""
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
-    return f"sha256:{total.hexdigest()}"
 
 
 def _mask(tokeniser: PreTrainedTokenizerFast) -> int | None:

@@ -9,12 +9,11 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from transformers import AutoModel, AutoTokenizer
-from xlbench_specs.encoders import BUILTIN
+from xlbench_specs.encoders import BUILTIN, folder_hash
 from xlbench_specs.manifests import EncoderRecord
 from xlbench_specs.stages import EncoderParams, StageRuntime
 
 from xlbench_trainer.builtin.snapshots import LOADERS, save_snapshot
-from xlbench_trainer.encoders import folder_hash
 from xlbench_trainer.errors import BadTaskError
 
 WANTED = ("*.json", "*.safetensors", "*.model", "*.txt")
