@@ -6,7 +6,7 @@ Called by `plan` before anything is laid out.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from xlbench_specs.errors import Problem, SpecError
@@ -91,26 +91,18 @@ def _target_as_intermediate(spec: Experiment, _: Tasks) -> Iterator[Problem]:
 def _without_training_data(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
     for path, ref in _refs(spec):
         split = ref.split or "train"
-        names = _targets(spec) if ref.task == TARGET else [ref.task]
-        for name in names:
+        for name in _targets(spec) if ref.task == TARGET else [ref.task]:
             if name in (ref.except_for or ()):
                 continue
             have = tasks[name].languages(split)
-            missing = [code for code in ref.languages or [ENGLISH] if code not in have]
-            if missing:
-                yield Problem(
-                    f"{path}.{_blamed(ref, have)}",
-                    ref.plain()[_blamed(ref, have)],
-                    f"{name} has no {split} data in {listed(missing)} to train on: "
-                    + (f"it has {listed(have)}" if have else "it can only be scored"),
-                )
-
-
-def _blamed(ref: TaskRef, have: Sequence[str]) -> str:
-    """The field that asks for data that is not there."""
-    if ref.languages and have:
-        return "languages"
-    return "split" if ref.split and not have else "task"
+            there = f"it has {listed(have)}" if have else "it can only be scored"
+            for number, code in enumerate(ref.languages or [ENGLISH]):
+                if code not in have:
+                    message = f"{name} has no {split} data in {code} to train on: {there}"
+                    if ref.languages and have:
+                        yield Problem(f"{path}.languages[{number}]", code, message)
+                    else:
+                        yield Problem(f"{path}.task", ref.task, message)
 
 
 def _target_never_trained(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
