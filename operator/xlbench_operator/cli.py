@@ -1,0 +1,18 @@
+"""The command line `xlbench`: wires the verbs of `commands`, and decides nothing itself.
+
+Results go to stdout, words to stderr; exit codes are `xlbench_specs.exits.CommandExit`.
+"""
+
+import typer
+
+from xlbench_operator.commands.validate import validate
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Batch benchmarks of cross-lingual transfer: one spec, one plan, one report."""
+
+
+app.command()(validate)
