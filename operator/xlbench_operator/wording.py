@@ -81,7 +81,9 @@ def _problem(detail: ErrorDetails, origins: Mapping[str, Origin]) -> Problem:
             return Problem(path, value, detail["msg"])
 
 
-def _hint(node: Schema, value: object, origin: Origin | None) -> str:
+def _hint(  # noqa: PLR0911 - one return for each mistake
+    node: Schema, value: object, origin: Origin | None
+) -> str:
     """What may have gone wrong, where YAML or a missing bracket is the likely cause."""
     written = origin.text if origin else None
     match node["type"], value:

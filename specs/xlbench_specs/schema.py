@@ -70,8 +70,8 @@ def _node(written: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schema:
             node |= {bound: source[keyword], keyword: True}
     if node.get("default", ...) is None:
         del node["default"]
-    if isinstance(node.get("default"), dict):
-        node["default"] = {}  # the fields' own defaults fill it
+    if "default" in node:
+        node["default"] = _without_none(node["default"])
     if "properties" in source:
         node["properties"] = {
             name: _node(field, definitions) for name, field in source["properties"].items()
@@ -95,6 +95,13 @@ def _resolved(written: Mapping[str, Any], definitions: Mapping[str, Any]) -> dic
             raise TypeError(f"a field needs one type, this has {len(kinds)}: {written}")
         return _resolved({**kinds[0], **source}, definitions)
     return source
+
+
+def _without_none(value: Any) -> Any:
+    """A default as an object has it: a field that is None is not there."""
+    if isinstance(value, dict):
+        return {name: _without_none(item) for name, item in value.items() if item is not None}
+    return value
 
 
 def _values(source: Mapping[str, Any]) -> Mapping[str, Any]:
