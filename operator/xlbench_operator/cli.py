@@ -5,6 +5,7 @@ Results go to stdout, words to stderr; exit codes are `xlbench_specs.exits.Comma
 
 import typer
 
+from xlbench_operator.commands.run import run
 from xlbench_operator.commands.validate import validate
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -16,3 +17,4 @@ def main() -> None:
 
 
 app.command()(validate)
+app.command()(run)

@@ -4,11 +4,12 @@ Written by the operator or the local run; read by them and by the analysis. Ever
 analysis needs to know about the design is here, so that it never plans again.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from xlbench_specs.documents import Document, digest
-from xlbench_specs.experiment import ExperimentSpec
-from xlbench_specs.stages import Key, Kind, Stage
+from xlbench_specs.experiment import Analysis, ExperimentSpec
+from xlbench_specs.stages import RECIPES, Key, Kind, ReportParams, Stage
 
 
 class PlanWarning(Document):
@@ -188,3 +189,10 @@ class Plan(Document):
     def stages_of(self, kind: Kind) -> dict[str, Stage]:
         """Stages of one kind by key, in plan order."""
         return {key: stage for key, stage in self.stages.items() if stage.kind == kind}
+
+    def report_stage(self, analysis: Analysis, outcomes: Mapping[str, str]) -> Stage:
+        """The report stage of an analysis; `outcomes` says how every evaluate key ended."""
+        params = ReportParams(
+            plan=self.digest, analysis=digest(analysis.plain()), outcomes=digest(dict(outcomes))
+        )
+        return Stage(params=params, recipe=RECIPES["report"])
