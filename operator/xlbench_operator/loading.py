@@ -6,6 +6,7 @@ keys) or choke on (aliases that explode, NaN). It knows nothing of what a spec m
 the model and `checks`. Called by every command that takes a spec file.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ MAX_DEPTH = 32
 MAX_EXPANDED = 4 * MAX_BYTES
 """Text and nodes of a document with its aliases written out; more is refused."""
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 FILE = "the file"
 """Stands for a path where the trouble is with the file as a whole."""
 
@@ -184,6 +186,8 @@ class _Composer:
 
 def _scalar_node(event: yaml.ScalarEvent, path: str) -> _Node:
     plain = event.implicit[0]
+    if SURROGATE.search(event.value):
+        raise _refused(path, _line(event), "text with half a character (a \\ud800 to \\udfff)")
     try:
         value = scalar(event.value) if plain else event.value
     except ValueError as error:

@@ -74,6 +74,7 @@ def test_a_document_is_read_as_kubectl_reads_it(text, data):
         (b"a: 'x\n", "the file", "not valid YAML"),
         (b"a: \x01\n", "the file", "not valid YAML: unacceptable character"),
         (b"a: \xff\n", "the file", "not UTF-8 text at byte 3"),
+        (b'a: {b: "\\ud800"}\n', "a.b", "text with half a character"),
         (b"#" * (MAX_BYTES + 1), "the file", "larger than 256 KiB"),
     ],
     ids=[
@@ -102,6 +103,7 @@ def test_a_document_is_read_as_kubectl_reads_it(text, data):
         "a quote that stays open",
         "a control character",
         "bytes that are no UTF-8",
+        "half a surrogate pair",
         "a file over the bound",
     ],
 )
