@@ -58,16 +58,19 @@ def _schema() -> Schema:
     return structural_schema(ExperimentSpec)
 
 
+def _node(location: tuple[int | str, ...]) -> Schema | None:
+    return schema_at(_schema(), path_of(location)) if location else _schema()
+
+
 def _problem(detail: ErrorDetails, origins: Mapping[str, Origin]) -> Problem:
     location = detail["loc"]
     path, value = path_of(location), detail["input"]
     if location and location[-1] == KEY:
         return Problem(path, location[-2], f"a name that is not valid here: {detail['msg']}")
-    node = schema_at(_schema(), path)
+    node = _node(location)
     match detail["type"]:
         case "extra_forbidden":
-            parent = schema_at(_schema(), path_of(location[:-1])) if location[:-1] else _schema()
-            fields = parent.get("properties", {}) if parent else {}
+            fields = (_node(location[:-1]) or {}).get("properties", {})
             return Problem(path, value, unknown("field", str(location[-1]), fields))
         case "missing":
             what = f": {node['description']}" if node and "description" in node else ""

@@ -1,6 +1,7 @@
 import pytest
 from xlbench_specs.errors import SpecError
 from xlbench_specs.languages import GROUPS, LANGUAGES, Language, group, low_resource_count
+from xlbench_specs.tasks import task_table
 
 CLASSES = {
     5: "ar de en es fr ja zh",
@@ -100,3 +101,9 @@ def test_a_language_cannot_be_changed():
 
 def test_not_known_is_written_down_and_not_left_out():
     assert all(field.is_required() for field in Language.model_fields.values())
+
+
+def test_every_language_of_every_task_is_in_the_table():
+    for task in task_table().values():
+        for split in task.sizes:
+            assert set(task.languages(split)) <= set(LANGUAGES), (task.name, split)
