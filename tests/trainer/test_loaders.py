@@ -10,7 +10,7 @@ import pytest
 from xlbench_specs.tasks import task_table
 from xlbench_trainer.tasks import ha_intent, ha_pairs, ha_slots
 from xlbench_trainer.tasks.grammar import Slot, Span
-from xlbench_trainer.tasks.homeassistant import Block, Sentence
+from xlbench_trainer.tasks.homeassistant import Block
 from xlbench_trainer.tasks.loaders import (
     SPLITS,
     TASKS,
@@ -21,6 +21,7 @@ from xlbench_trainer.tasks.loaders import (
     texts,
     trained_texts,
 )
+from xlbench_trainer.tasks.speaking import Sentence
 
 SAMPLED = ["en", "cy", "gu", "hy", "zh", "am", "sw"]
 """Languages that the quick tests look at, where a task has them."""

@@ -8,7 +8,7 @@ from math import ceil
 
 from xlbench_specs.tasks import TaskKind
 
-from xlbench_trainer.tasks import homeassistant
+from xlbench_trainer.tasks import homeassistant, speaking
 from xlbench_trainer.tasks.examples import Example, example
 from xlbench_trainer.tasks.homeassistant import kept_blocks, labels_of
 
@@ -46,7 +46,7 @@ def load(split: str, language: str) -> list[Example]:
     part = homeassistant.SPLIT_PARTS.get(split, "b")
     intents = len(labels_of(kept_blocks(language, part)))
     per_label = _TRAIN_PER_LABEL if split == "train" else ceil(_EVALUATED[split] / intents)
-    spoken = homeassistant.sentences(language, part, per_label=per_label, purpose=VERSION)
+    spoken = speaking.sentences(language, part, per_label=per_label, purpose=VERSION)
     return [
         example(
             [sentence.text],
@@ -54,5 +54,5 @@ def load(split: str, language: str) -> list[Example]:
             language=language,
             cluster_id=sentence.cluster_id,
         )
-        for sentence in homeassistant.interleaved(spoken)
+        for sentence in speaking.interleaved(spoken)
     ]

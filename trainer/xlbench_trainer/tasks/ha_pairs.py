@@ -12,7 +12,8 @@ from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks import homeassistant
 from xlbench_trainer.tasks.examples import Example, example
-from xlbench_trainer.tasks.homeassistant import Block, Sentence, Speaker, kept_blocks
+from xlbench_trainer.tasks.homeassistant import Block, kept_blocks
+from xlbench_trainer.tasks.speaking import Sentence, Speaker
 from xlbench_trainer.tasks.streams import Stream, digest
 
 _PAIRS = {"train": 1800, "dev": 200, "test": 150}

@@ -9,9 +9,10 @@ from math import ceil
 
 from xlbench_specs.tasks import TaskKind
 
-from xlbench_trainer.tasks import grammar, homeassistant
+from xlbench_trainer.tasks import grammar, homeassistant, speaking
 from xlbench_trainer.tasks.examples import Example, example
-from xlbench_trainer.tasks.homeassistant import Sentence, kept_blocks, labels_of
+from xlbench_trainer.tasks.homeassistant import kept_blocks, labels_of
+from xlbench_trainer.tasks.speaking import Sentence
 
 _TRAIN_PER_LABEL = 80
 _EVALUATED = {"dev": 200, "test": 150}
@@ -121,10 +122,8 @@ def _sentences(split: str, language: str) -> list[Sentence]:
     part = homeassistant.SPLIT_PARTS.get(split, "a")
     intents = len(labels_of(kept_blocks(language, part)))
     per_label = _TRAIN_PER_LABEL if split == "train" else ceil(_EVALUATED[split] / intents)
-    spoken = homeassistant.sentences(
-        language, part, per_label=per_label, purpose=VERSION, slotted=True
-    )
-    return homeassistant.interleaved(spoken)
+    spoken = speaking.sentences(language, part, per_label=per_label, purpose=VERSION, slotted=True)
+    return speaking.interleaved(spoken)
 
 
 def tagged(sentence: Sentence) -> tuple[list[str], list[str]]:

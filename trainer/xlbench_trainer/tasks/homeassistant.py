@@ -1,23 +1,22 @@
-"""Home Assistant's voice commands: human-written templates of 60 languages, spoken by a sampler.
+"""Home Assistant's voice commands: human-written templates of 60 languages, and who may use them.
 
 A template block is what upstream keeps together: all wordings of one command. English blocks are
 dealt once and for all to four parts that share no block (a: intermediates, b: target, dev, test);
 the names that fill slots are dealt alike (`cldr.py`). The blocks of the other languages are tests.
-The three `ha_*` tasks and `mlm` call `sentences`; nothing here knows what a task predicts.
+`speaking.py` makes sentences of them; nothing here knows what a task predicts.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import ceil
 from typing import Any, NotRequired, TypedDict
 
-from xlbench_trainer.tasks import cldr, grammar
+from xlbench_trainer.tasks import cldr
 from xlbench_trainer.tasks.cldr import Part
 from xlbench_trainer.tasks.packages import PINS, package_folder
-from xlbench_trainer.tasks.streams import Stream, digest
+from xlbench_trainer.tasks.streams import digest
 
 PACKAGES = {name: PINS[name] for name in ("babel", "home-assistant-intents")}
 
@@ -49,7 +48,7 @@ class _List(TypedDict):
     range: NotRequired[dict[str, int]]
 
 
-class _Source(TypedDict):
+class Source(TypedDict):
     """What is read of a language's file."""
 
     intents: dict[str, _Intent]
@@ -68,36 +67,6 @@ class Block:
     meaning: tuple[str, ...]
     """Intent, response and constants: what the command means apart from its slots."""
     templates: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """A spoken template."""
-
-    spans: tuple[grammar.Span, ...]
-    block: Block
-    language: str
-
-    @property
-    def text(self) -> str:
-        """The sentence, with single spaces."""
-        return " ".join("".join(span.text for span in self.spans).split())
-
-    @property
-    def wording(self) -> str:
-        """The sentence with its values masked, and without case."""
-        masked = "".join(span.text if span.slot is None else "_" for span in self.spans)
-        return " ".join(masked.casefold().split())
-
-    @property
-    def values(self) -> dict[grammar.Slot, str]:
-        """What was filled in, by slot."""
-        return {span.slot: span.text for span in self.spans if span.slot is not None}
-
-    @property
-    def cluster_id(self) -> str:
-        """Sentences of one block are not independent."""
-        return f"{self.language}:{self.block.block_id}"
 
 
 _LABELS = {
@@ -135,11 +104,12 @@ def _label_of(intent: str, entry: _Entry) -> str:
 
 
 @cache
-def _source(language: str) -> _Source:
+def source(language: str) -> Source:
+    """What upstream's file of a language says."""
     folder = package_folder("home-assistant-intents", "home_assistant_intents") / "data"
     path = folder / f"{_FILES.get(language, language)}.json"
-    source: _Source = json.loads(path.read_text("utf-8"))
-    return source
+    found: Source = json.loads(path.read_text("utf-8"))
+    return found
 
 
 @cache
@@ -164,7 +134,7 @@ def blocks(language: str) -> tuple[Block, ...]:
             meaning=(intent, entry["response"], json.dumps(entry.get("slots"), sort_keys=True)),
             templates=tuple(entry["sentences"]),
         )
-        for intent, data in sorted(_source(language)["intents"].items())
+        for intent, data in sorted(source(language)["intents"].items())
         for index, entry in enumerate(data["data"])
     ]
     distinct = _without_repeats(raw)
@@ -198,7 +168,7 @@ def _by_template(block: Block) -> list[Block]:
     ]
 
 
-_SHARES: Mapping[Part, float] = {"b": 0.40, "test": 0.18, "dev": 0.12, "a": 0.30}
+SHARES: Mapping[Part, float] = {"b": 0.40, "test": 0.18, "dev": 0.12, "a": 0.30}
 """Of an English label's blocks; in the order in which parts get their first one."""
 
 
@@ -214,15 +184,15 @@ def english_part() -> Mapping[str, Part]:
         )
         for done, block_id in enumerate(mine):
             held = [dealt[other] for other in mine[:done]]
-            dealt[block_id] = max(_SHARES, key=lambda part: _claim(part, held, len(mine)))
+            dealt[block_id] = max(SHARES, key=lambda part: _claim(part, held, len(mine)))
     return dealt
 
 
 def _claim(part: Part, held: Sequence[Part], blocks_to_deal: int) -> tuple[bool, float]:
     """How much a part is owed: the first to have nothing, then the one furthest below its share."""
-    if not set(_SHARES) <= set(held):
-        return part not in held, -list(_SHARES).index(part)
-    return True, _SHARES[part] * blocks_to_deal - held.count(part)
+    if not set(SHARES) <= set(held):
+        return part not in held, -list(SHARES).index(part)
+    return True, SHARES[part] * blocks_to_deal - held.count(part)
 
 
 _UNRELATED = {"Respond": "a handful of unrelated sentences, not one thing to say"}
@@ -258,118 +228,6 @@ def kept_blocks(language: str, part: Part) -> tuple[Block, ...]:
     )
 
 
-_FILLED_FROM = {"area": "territory", "floor": "territory", "zone": "territory"}
-"""Slots without a list of values: places are territories, all else is called after a language."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Speaks the templates of a language with the fillers of a part."""
-
-    language: str
-    part: Part
-
-    def speak(
-        self, block: Block, stream: Stream, given: Mapping[grammar.Slot, str] | None = None
-    ) -> Sentence:
-        """One sentence of a block; slots in `given` get that value."""
-        source = _source(self.language)
-        values = dict(given or {})
-
-        def fill(slot: grammar.Slot) -> str:
-            if slot not in values:
-                values[slot] = self._value(slot, stream)
-            return values[slot]
-
-        template = block.templates[stream.below(len(block.templates))]
-        spans = grammar.speak(
-            grammar.parse(template), rules=source["expansion_rules"], fill=fill, stream=stream
-        )
-        return Sentence(tuple(spans), block, self.language)
-
-    def _value(self, slot: grammar.Slot, stream: Stream) -> str:
-        listed = _source(self.language)["lists"].get(slot.values, {})
-        if "range" in listed:
-            bounds = listed["range"]
-            low, high, step = bounds["from"], bounds["to"], bounds.get("step", 1)
-            return str(low + step * stream.below((high - low) // step + 1))
-        if "values" in listed:
-            chosen = listed["values"][stream.below(len(listed["values"]))]["in"]
-            rules = _source(self.language)["expansion_rules"]
-            spans = grammar.speak(grammar.parse(chosen), rules=rules, fill=_refuse, stream=stream)
-            return "".join(span.text for span in spans)
-        kind = _FILLED_FROM.get(slot.values, "language")
-        fillers = cldr.names_in(self.language, kind, self.part)
-        return fillers[stream.below(len(fillers))]
-
-
-def _refuse(slot: grammar.Slot) -> str:
-    raise ValueError(f"list value holds a slot of its own: {slot}")
-
-
-def sentences(
-    language: str, part: Part, *, per_label: int, purpose: str, slotted: bool = False
-) -> dict[str, list[Sentence]]:
-    """Up to `per_label` distinct sentences of every label, spread evenly over its blocks.
-
-    With `slotted`, only sentences in which a slot is filled.
-    """
-    speaker = Speaker(language, part)
-    by_label = _by_label(kept_blocks(language, part))
-    ambiguous = ambiguous_wordings(language)
-    seen: set[str] = set()
-    found: dict[str, list[Sentence]] = {}
-    for label, mine in sorted(by_label.items()):
-        found[label] = []
-        for sentence in _tries(speaker, mine, purpose, rounds=4 * per_label // len(mine) + 4):
-            if len(found[label]) == per_label:
-                break
-            text = sentence.text.casefold()
-            fits = _says_something(sentence) and (sentence.values or not slotted)
-            if fits and text not in seen and sentence.wording not in ambiguous:
-                seen.add(text)
-                found[label].append(sentence)
-    return found
-
-
-_HEARD_PER_LABEL = 300
-
-
-@cache
-def ambiguous_wordings(language: str) -> frozenset[str]:
-    """Wordings that say two labels: Gujarati closes a shutter and turns off a lamp in one word."""
-    speaker = Speaker(language, "test")
-    said: dict[str, set[str]] = {}
-    every = [block for part in _SHARES for block in kept_blocks(language, part)]
-    for label, mine in _by_label(every).items():
-        rounds = ceil(_HEARD_PER_LABEL / len(mine))
-        for sentence in _tries(speaker, mine, "wordings", rounds=rounds):
-            said.setdefault(sentence.wording, set()).add(label)
-    return frozenset(wording for wording, labels in said.items() if len(labels) > 1)
-
-
-def _by_label(some: Iterable[Block]) -> dict[str, list[Block]]:
-    """Blocks by label, in an order that says nothing."""
-    found: dict[str, list[Block]] = {}
-    for block in sorted(some, key=lambda block: digest(block.block_id)):
-        found.setdefault(block.label, []).append(block)
-    return found
-
-
-def _tries(
-    speaker: Speaker, some: Sequence[Block], purpose: str, *, rounds: int
-) -> Iterator[Sentence]:
-    for turn in range(rounds):
-        for block in some:
-            name = f"{REVISION}/{purpose}/{speaker.part}/{speaker.language}/{block.block_id}/{turn}"
-            yield speaker.speak(block, Stream(name))
-
-
-def _says_something(sentence: Sentence) -> bool:
-    """Whether there is a letter outside the slots: a bare name is no command."""
-    return any(c.isalpha() for span in sentence.spans if span.slot is None for c in span.text)
-
-
 SPLIT_PARTS: Mapping[str, Part] = {"dev": "dev", "test": "test"}
 """The evaluation splits, alike in every task; `train` is part a or b."""
 
@@ -393,9 +251,3 @@ def why_excluded(language: str) -> str | None:
     if templates < MIN_TEMPLATES:
         return f"{templates} templates, fewer than {MIN_TEMPLATES}"
     return None
-
-
-def interleaved(by_label: Mapping[str, Sequence[Sentence]]) -> list[Sentence]:
-    """All sentences, the first of every label, then the second of every label, and so on."""
-    longest = max(map(len, by_label.values()), default=0)
-    return [some[at] for at in range(longest) for some in by_label.values() if at < len(some)]

@@ -5,7 +5,7 @@ The sentences are those of part a's blocks, like every intermediate's. Masking i
 
 from xlbench_specs.tasks import TaskKind
 
-from xlbench_trainer.tasks import homeassistant
+from xlbench_trainer.tasks import homeassistant, speaking
 from xlbench_trainer.tasks.examples import Example, example
 
 _PER_LABEL = {"train": 120, "dev": 6}
@@ -35,8 +35,8 @@ def why_excluded(language: str) -> str | None:  # noqa: ARG001 - there is but on
 def load(split: str, language: str) -> list[Example]:
     """All examples of a split in a language."""
     part = homeassistant.SPLIT_PARTS.get(split, "a")
-    spoken = homeassistant.sentences(language, part, per_label=_PER_LABEL[split], purpose=VERSION)
+    spoken = speaking.sentences(language, part, per_label=_PER_LABEL[split], purpose=VERSION)
     return [
         example([sentence.text], language=language, cluster_id=sentence.cluster_id)
-        for sentence in homeassistant.interleaved(spoken)
+        for sentence in speaking.interleaved(spoken)
     ]
