@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from xlbench_specs.errors import Problem
 from xlbench_specs.experiment import TARGET, Experiment, Shares
-from xlbench_specs.suggestions import unknown
+from xlbench_specs.suggestions import listed, unknown
 
 from xlbench_operator.checks.rules import Rule, Tasks, phases, refs
 
@@ -138,7 +138,7 @@ def _contrast(spec: Experiment, _: Tasks) -> Iterator[Problem]:
         if name not in roles:
             yield Problem(path, name, unknown("schedule", name, arms))
         elif roles[name] == "control":
-            yield Problem(path, name, f"a control, not held to the budget; valid: {arms}")
+            yield Problem(path, name, f"a control, not held to the budget; valid: {listed(arms)}")
     yield from _repeats("spec.analysis.contrast", contrast)
 
 

@@ -34,7 +34,9 @@ def _evaluated_on_like_tasks(spec: Experiment, tasks: Tasks) -> Iterator[Problem
         for column, name in enumerate(target.evaluate_on or ()):
             if name in tasks and name not in like:
                 path = f"spec.targets[{row}].evaluateOn[{column}]"
-                message = f"not a {own.kind} task with the labels of {own.name}; valid: {like}"
+                message = (
+                    f"not a {own.kind} task with the labels of {own.name}; valid: {listed(like)}"
+                )
                 yield Problem(path, name, message)
 
 
