@@ -93,9 +93,9 @@ def arms(*phases, **spec):
     return document
 
 
-def plan_of(document, **options):
+def plan_of(document, *, tasks=TASKS, **options):
     parsed = ExperimentSpec.parse(document)
-    return make_plan(parsed, TASKS, **{"uid": local_uid(parsed)} | options)
+    return make_plan(parsed, tasks, **{"uid": local_uid(parsed)} | options)
 
 
 @pytest.fixture(scope="session")
