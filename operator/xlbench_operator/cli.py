@@ -5,6 +5,7 @@ Results go to stdout, words to stderr; exit codes are `xlbench_specs.exits.Comma
 
 import typer
 
+from xlbench_operator.commands.report import report
 from xlbench_operator.commands.run import run
 from xlbench_operator.commands.validate import validate
 
@@ -18,3 +19,4 @@ def main() -> None:
 
 app.command()(validate)
 app.command()(run)
+app.command()(report)

@@ -219,7 +219,7 @@ class Finished:
         if task.kind == "retrieval":
             chance = 0.7
         rows = [
-            _outcome(task, params.language, n, chance, random.Random(f"{key}{n}"))
+            _outcome(task, params.language, n, chance, _stream(schedule, seed, params.language, n))
             for n in range(size)
         ]
         columns = {name: [(key, *row)[at] for row in rows] for at, (name, _) in _columns()}

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from xlbench_specs.results import Contrast, DevScore, ReportProvenance, Summary
 
-from xlbench_operator.analysis.tables import language_name, scope_label
+from xlbench_operator.analysis.tables import MINUS, language_name, scope_label
 
 _WIDTH = 4.7
 _ROW = 0.235
@@ -143,7 +143,7 @@ def _intervals(
         label.set_fontweight("bold" if row.scope == "endpoint" else "normal")
     axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"{' - '.join(summary.design.contrast)}, points")
+    axes.set_xlabel(f"{f' {MINUS} '.join(summary.design.contrast)}, points")
     axes.set_title(title)
     return _svg(figure)
 
@@ -225,12 +225,11 @@ def _costs(provenance: ReportProvenance) -> str:
     rows = [row for row in provenance.schedules if row.train.stages][::-1]
     figure, axes = _axes(_HEAD + 0.32 * len(rows))
     axes.barh(range(len(rows)), [row.train.cpu_s / 60 for row in rows], 0.62, color=_SERIES[0])
-    several = len({row.encoder for row in rows}) > 1
+    several = len({row.schedule for row in rows}) < len(rows)
     labels = [f"{row.schedule} ({row.encoder})" if several else row.schedule for row in rows]
     axes.set_yticks(range(len(rows)), labels)
     axes.tick_params(length=0)
-    axes.set_xlabel("CPU minutes of training, all seeds, shared stages in full")
-    axes.set_title("cost")
+    axes.set_xlabel("CPU minutes of training")
     return _svg(figure)
 
 

@@ -26,7 +26,7 @@ from xlbench_specs.results import (
     ReportProvenance,
     Summary,
 )
-from xlbench_specs.stages import RECIPES, ReportParams, Stage
+from xlbench_specs.stages import Stage
 from xlbench_specs.store import Store, commit
 from xlbench_specs.tasks import Task, task_table
 
@@ -107,13 +107,14 @@ def report_of(
     evidence: Evidence, tasks: Mapping[str, Task], analysis: Analysis, *, resamples: int
 ) -> Report:
     """The report as a pure function of evidence."""
+    plan, evaluated = evidence.plan, evidence.plan.stages_of("evaluate")
     summary = summarise(evidence, tasks, analysis, resamples=resamples)
     provenance = provenance_of(evidence, digest(analysis.plain()))
     drawn = figures(summary, provenance)
     page = _page(summary, provenance, drawn)
     templates = _templates()
     return Report(
-        stage=_stage(evidence, analysis),
+        stage=plan.report_stage(analysis, {key: evidence.statuses[key] for key in evaluated}),
         summary=summary,
         provenance=provenance,
         results=results_table(evidence, tasks, summary.design.metrics),
@@ -154,16 +155,6 @@ def publish(store: Store, plan: Plan, report: Report, made: Provenance, attempt:
     return folder
 
 
-def _stage(evidence: Evidence, analysis: Analysis) -> Stage:
-    """The report stage of this plan, this analysis, and how every score came out."""
-    evaluated = evidence.plan.stages_of("evaluate")
-    outcomes = {key: evidence.statuses[key] for key in evaluated}
-    params = ReportParams(
-        plan=evidence.plan.digest, analysis=digest(analysis.plain()), outcomes=digest(outcomes)
-    )
-    return Stage(params=params, recipe=RECIPES["report"])
-
-
 def _page(
     summary: Summary, provenance: ReportProvenance, drawn: Mapping[str, str]
 ) -> dict[str, object]:
@@ -191,6 +182,7 @@ def _page(
             }
             for answer in summary.answers
         ],
+        "metrics": tables.metric_names(summary),
         "several": len(encoders) > 1,
         "ledger": tables.ledger_table(summary),
         "forgetting": tables.forgetting_table(summary),

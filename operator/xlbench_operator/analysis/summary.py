@@ -229,7 +229,8 @@ def _questions(encoder: str, cells: Sequence[ScoredCell], view: _View) -> Iterat
     yield ask("english", english)
     yield Question(encoder, first, second, "gap", tuple(endpoint), minus=tuple(english))
     tested = [(cells[at].cell.target, cells[at].cell.task) for at in endpoint]
-    for target, task in dict.fromkeys(tested):
+    several = len(set(tested)) > 1
+    for target, task in dict.fromkeys(tested) if several else ():
         mine = [at for at, name in zip(endpoint, tested, strict=True) if name == (target, task)]
         yield ask("task", mine, Place(target, task))
     targets = list(dict.fromkeys(target for target, _ in tested))
@@ -279,19 +280,24 @@ def _schedules(
 def _majority(encoder: str, cells: Sequence[ScoredCell], view: _View) -> ScheduleSummary:
     """The constant prediction, averaged over the cells that the schedules are averaged over."""
 
-    def mean(positions: Sequence[int]) -> Mean:
-        known = [at for at in positions if cells[at].metric in cells[at].majority]
-        weights = balanced(known, cells, view.rules.averaging)
-        total = sum(weights[at] * cells[at].majority[cells[at].metric] for at in known)
-        return Mean(mean=_rounded(total) if known else None, seeds=0)
+    def mean(positions: Sequence[int], metric: str | None = None) -> float | None:
+        weights = balanced(positions, cells, view.rules.averaging)
+        values = {at: cells[at].majority.get(metric or cells[at].metric) for at in positions}
+        known = [weights[at] * value for at, value in values.items() if value is not None]
+        return _rounded(sum(known)) if known and len(known) == len(values) else None
 
     endpoint = _common(cells, view.endpoint(cells), view)
+    names = {name for at in endpoint for name in cells[at].majority} - {
+        cells[at].metric for at in endpoint
+    }
+    others = {name: mean(endpoint, name) for name in sorted(names)}
     return ScheduleSummary(
         encoder=encoder,
         schedule=MAJORITY,
         role="baseline",
-        endpoint=mean(endpoint),
-        english=mean(view.english(cells)),
+        endpoint=Mean(mean=mean(endpoint), seeds=0),
+        english=Mean(mean=mean(view.english(cells)), seeds=0),
+        other_metrics={name: value for name, value in others.items() if value is not None},
     )
 
 

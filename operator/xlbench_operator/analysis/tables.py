@@ -18,6 +18,11 @@ MISSING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 MINUTE, HOUR = 60, 3600
 SMALL_P = 0.001
+_METRIC_NAMES = {
+    "macro_f1": "macro-F1",
+    "span_f1": "span F1",
+    "accuracy_at_1": "accuracy at 1",
+}
 
 
 class Part(NamedTuple):
@@ -70,7 +75,9 @@ def language_name(code: str) -> str:
 
 def schedules_table(summary: Summary, provenance: ReportProvenance, encoder: str) -> Table:
     """Every schedule and baseline: endpoint, English, gap, gain and what it cost."""
-    costs = {(row.encoder, row.schedule): row.train for row in provenance.schedules}
+    costs = {row.schedule: row.train for row in provenance.schedules}
+    costs |= {row.schedule: row.train for row in provenance.schedules if row.encoder == encoder}
+    metrics = sorted({name for row in summary.schedules for name in row.other_metrics})
     gains = {
         (row.first, row.scope): (at, row)
         for at, row in enumerate(summary.gains)
@@ -94,13 +101,17 @@ def schedules_table(summary: Summary, provenance: ReportProvenance, encoder: str
                 _mean(row.english.mean, row.english.sd, f"{path}/english"),
                 word(gap),
                 *(
+                    _number(row.other_metrics.get(name), f"{path}/otherMetrics/{name}")
+                    for name in metrics
+                ),
+                *(
                     _difference(*gains[row.schedule, scope], "gains")
                     if (row.schedule, scope) in gains
                     else word(MISSING, "quiet")
                     for scope in ("endpoint", "english")
                 ),
                 Entry((Part(f"{row.updates:,}", f"{path}/updates"),)),
-                word(_cost(costs.get((encoder, row.schedule)))),
+                word(_cost(costs.get(row.schedule))),
             )
         )
     reference = summary.design.reference
@@ -108,7 +119,7 @@ def schedules_table(summary: Summary, provenance: ReportProvenance, encoder: str
     return Table(
         name="schedules",
         caption=(
-            f"Mean {_metrics(summary)} over the endpoint, in points, ± standard deviation over "
+            f"Mean {metric_names(summary)} over the endpoint, in points, ± standard deviation over "
             "seeds. Gains carry their interval. Updates are those of one seed; CPU time is that "
             "of all its training, shared stages counted in full."
         ),
@@ -118,6 +129,7 @@ def schedules_table(summary: Summary, provenance: ReportProvenance, encoder: str
             Column("endpoint"),
             Column("English"),
             Column("gap"),
+            *(Column(f"{metric_name(name)}, endpoint") for name in metrics),
             Column(gain),
             Column("gain in English"),
             Column("updates"),
@@ -140,9 +152,9 @@ def languages_table(summary: Summary, encoder: str, target: str, task: str) -> T
     return Table(
         name=f"languages-{encoder}-{target}-{task}",
         caption=(
-            f"{summary.design.metrics[task]} of {task} in points, mean over seeds. Languages "
-            "marked • make the endpoint. The interval of a difference is its own; a verdict "
-            "stands only where it holds under Holm over all languages."
+            f"{metric_name(summary.design.metrics[task])} of {task} in points, mean over seeds. "
+            "Languages marked • make the endpoint. The interval of a difference is its own; "
+            "a verdict stands only where it holds under Holm over all languages."
         ),
         columns=(
             Column("language", numeric=False),
@@ -216,7 +228,7 @@ def seeds_table(summary: Summary, encoder: str, target: str, task: str) -> Table
     labels = [f"seed {each.seed}" for each in heads] + [""] * (width - len(heads))
     return Table(
         name=f"seeds-{encoder}-{target}-{task}",
-        caption=f"{summary.design.metrics[task]} of {task} in points, every seed.",
+        caption=f"{metric_name(summary.design.metrics[task])} of {task} in points, every seed.",
         columns=(
             Column("language", numeric=False),
             Column("schedule", numeric=False),
@@ -531,18 +543,27 @@ def _cost(cost: Cost | None) -> str:
 def _cell_contrasts(
     summary: Summary, encoder: str, target: str, task: str
 ) -> Mapping[str, tuple[int, Contrast]]:
-    """Language to position and contrast of the cells of one test set."""
-    return {
+    """Language to position and contrast of the cells of one test set, English if it is alone."""
+    mine = [(at, row) for at, row in enumerate(summary.contrasts) if row.encoder == encoder]
+    cells = {
         row.language: (at, row)
-        for at, row in enumerate(summary.contrasts)
-        if (row.encoder, row.target, row.task) == (encoder, target, task)
-        and row.scope == "cell"
-        and row.language
+        for at, row in mine
+        if row.scope == "cell" and (row.target, row.task) == (target, task) and row.language
     }
+    english = next((each for each in mine if each[1].scope == "english"), None)
+    if cells and english and english[1].cells == 1:
+        cells["en"] = english
+    return cells
 
 
-def _metrics(summary: Summary) -> str:
-    return " and ".join(dict.fromkeys(summary.design.metrics.values()))
+def metric_names(summary: Summary) -> str:
+    """The metrics of the endpoint, in words."""
+    return " and ".join(dict.fromkeys(map(metric_name, summary.design.metrics.values())))
+
+
+def metric_name(metric: str) -> str:
+    """A metric as people write it."""
+    return _METRIC_NAMES.get(metric, metric)
 
 
 def _number(value: float | None, path: str, kind: str = "") -> Entry:
@@ -588,7 +609,8 @@ def _verdict(contrast: Contrast) -> Entry:
 
 
 def _plain(value: float | None) -> str:
-    return MISSING if value is None else f"{value:g}"
+    """A number as it is, to three digits."""
+    return MISSING if value is None else f"{value:.3g}"
 
 
 def _p(value: float | None) -> str:

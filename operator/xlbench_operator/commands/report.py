@@ -1,0 +1,103 @@
+"""`xlbench report DIR`: build the report of a folder of results anew, from plan and manifests.
+
+Needs no trainer and no data; `xlbench run` ends in the same `make_report`. Reads and writes the
+store; what the report says is the analysis' business.
+"""
+
+import json
+import os
+import platform
+import resource
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from xlbench_specs import drill, layout
+from xlbench_specs.exits import CommandExit
+from xlbench_specs.experiment import Analysis
+from xlbench_specs.manifests import Provenance
+from xlbench_specs.plans import Plan
+from xlbench_specs.store import FileStore, Store
+
+LIBRARIES = ("xlbench-operator", "numpy", "scipy", "pyarrow", "matplotlib")
+RSS_UNIT = 1024
+"""Bytes in a unit of `ru_maxrss` on Linux."""
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of results.", show_default=False)],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summaries.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build only, write nothing.")] = False,
+) -> None:
+    """Build the reports of all experiments of a folder anew, from their plans and manifests.
+
+    Exit code 0 if every planned score is there, 1 if some are missing, 2 if there is no plan.
+    """
+    store = FileStore(folder.absolute())
+    plans = list(_plans(store))
+    if not plans:
+        typer.echo(f"{folder}: holds no experiments/<name>/<uid>/plan.json", err=True)
+        raise typer.Exit(CommandExit.BAD_SPEC)
+    # The libraries behind a report take seconds to load: other verbs need not wait for them.
+    from xlbench_operator.analysis.report import build_report, publish  # noqa: PLC0415
+
+    built = []
+    for plan in plans:
+        began = datetime.now(UTC), time.monotonic(), time.process_time()
+        found = build_report(store, plan)
+        built.append(found)
+        if not dry_run:
+            publish(store, plan, found, _provenance(*began), _attempt())
+        if not as_json:
+            page = folder / layout.experiment(plan.name, plan.uid) / "report.html"
+            typer.echo("\n".join([*found.sentences, *([] if dry_run else [str(page)])]))
+    if as_json:
+        typer.echo(json.dumps([found.summary.plain() for found in built], sort_keys=True, indent=1))
+    complete = all(found.summary.complete for found in built)
+    raise typer.Exit(CommandExit.DONE if complete else CommandExit.FAILED)
+
+
+def make_report(store: Store, plan: Plan, analysis: Analysis) -> str:
+    """Build a report and publish it; the answer in a sentence for each encoder."""
+    from xlbench_operator.analysis.report import build_report, publish  # noqa: PLC0415
+
+    began = datetime.now(UTC), time.monotonic(), time.process_time()
+    found = build_report(store, plan, analysis=analysis)
+    drill.point("report")
+    publish(store, plan, found, _provenance(*began), _attempt())
+    return " ".join(found.sentences)
+
+
+def _plans(store: FileStore) -> Iterator[Plan]:
+    """The readable plans of a store, by path."""
+    for path in store.list("experiments"):
+        if path.endswith("/plan.json"):
+            try:
+                yield Plan.model_validate_json(store.read(path).data)
+            except ValidationError as error:
+                typer.echo(f"{path}: passed over, it is no plan: {error}", err=True)
+
+
+def _attempt() -> str:
+    """A name for this attempt's payload."""
+    return uuid.uuid4().hex
+
+
+def _provenance(started: datetime, wall: float, cpu: float) -> Provenance:
+    """Where this report was made, and what making it took since `wall` and `cpu` were read."""
+    return Provenance(
+        started=started.isoformat(timespec="seconds"),
+        wall_s=round(time.monotonic() - wall, 3),
+        cpu_s=round(time.process_time() - cpu, 3),
+        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT,
+        host=platform.node(),
+        hardware=f"{platform.machine()}, {os.cpu_count()} cores",
+        versions={name: version(name) for name in LIBRARIES},
+    )
