@@ -3,9 +3,7 @@
 Hub models and local folders are not listed: they are pinned by the spec itself.
 """
 
-import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
@@ -99,13 +97,3 @@ def family_of(model: str) -> EncoderFamily:
     name = model.rsplit("/", maxsplit=1)[-1]
     e5 = name.startswith("random-tiny") or "e5-" in name
     return FAMILIES["e5" if e5 else "generic"]
-
-
-def folder_hash(folder: Path) -> str:
-    """`sha256:<64 hex>` over names and contents of all files of a local encoder."""
-    total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            content = hashlib.sha256(path.read_bytes()).hexdigest()
-            total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
-    return f"sha256:{total.hexdigest()}"

@@ -254,6 +254,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def folder_hash(folder: Path) -> str:
+    """`sha256:<64 hex>` over names and contents of all files of a local encoder."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
 def _valid(data: bytes, key: str) -> Manifest | None:
     try:
         manifest = Manifest.model_validate_json(data)

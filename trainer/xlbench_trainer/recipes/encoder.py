@@ -7,14 +7,18 @@ Built-in encoders come from packages, hub models from their pinned commit, local
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
-from transformers import AutoModel, AutoTokenizer
-from xlbench_specs.encoders import BUILTIN, folder_hash
+from huggingface_hub.constants import HF_HOME
+from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+from transformers import AutoConfig, AutoTokenizer
+from xlbench_specs.encoders import BUILTIN
 from xlbench_specs.manifests import EncoderRecord
 from xlbench_specs.stages import EncoderParams, StageRuntime
+from xlbench_specs.store import folder_hash
 
 from xlbench_trainer.builtin.snapshots import LOADERS, save_snapshot
+from xlbench_trainer.encoders import read_model
 from xlbench_trainer.errors import BadTaskError
+from xlbench_trainer.sources import offline_words
 
 WANTED = ("*.json", "*.safetensors", "*.model", "*.txt")
 """Files of a hub model; a pickle is never fetched, so never loaded."""
@@ -24,7 +28,8 @@ def run(params: EncoderParams, runtime: StageRuntime, payload: Path) -> EncoderR
     """Write the snapshot as a plain Hugging Face folder in float32.
 
     Raises:
-        BadTaskError: no such built-in encoder; a local folder has another hash.
+        BadTaskError: there is no such encoder or revision; it has no safetensors weights; a local
+            folder has another hash.
         ConnectionError: the hub cannot be reached and has no cached copy.
     """
     if params.model.startswith(BUILTIN):
@@ -35,7 +40,7 @@ def run(params: EncoderParams, runtime: StageRuntime, payload: Path) -> EncoderR
         save_snapshot(name, payload)
     else:
         _resave(_source(params, runtime), payload)
-    model = AutoModel.from_pretrained(payload, local_files_only=True)
+    model = read_model(payload, AutoConfig.from_pretrained(payload, local_files_only=True))
     return EncoderRecord(
         layers=int(model.config.num_hidden_layers),
         hidden=int(model.config.hidden_size),
@@ -50,10 +55,14 @@ def _source(params: EncoderParams, runtime: StageRuntime) -> Path:
         found = snapshot_download(
             params.model, revision=params.revision, allow_patterns=list(WANTED)
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
+    except (RepositoryNotFoundError, RevisionNotFoundError) as error:
+        message = f"encoder model = {params.model!r} at revision {params.revision}: {error}"
+        raise BadTaskError(message) from error
+    except OSError as error:  # the hub's errors, and those of its cache folder
         message = (
             f"encoder model = {params.model!r} at revision {params.revision}: the hub cannot be "
-            "reached and its cache (HF_HOME) has no copy; fetch it where there is a network"
+            f"reached ({offline_words()}) and its cache (HF_HOME = {HF_HOME}) has no copy: fetch "
+            "it where there is a network"
         )
         raise ConnectionError(message) from error
     return Path(found)
@@ -71,6 +80,9 @@ def _local(revision: str, runtime: StageRuntime) -> Path:
 
 
 def _resave(source: Path, payload: Path) -> None:
-    model = AutoModel.from_pretrained(source, local_files_only=True, use_safetensors=True)
-    model.float().save_pretrained(payload)
+    try:
+        model = read_model(source, AutoConfig.from_pretrained(source, local_files_only=True))
+    except (OSError, ValueError) as error:
+        raise BadTaskError(f"encoder {source}: no encoder with safetensors: {error}") from error
+    model.save_pretrained(payload)
     AutoTokenizer.from_pretrained(source, local_files_only=True).save_pretrained(payload)
