@@ -39,7 +39,11 @@ A_PHASE = {"tasks": [{"task": "ha-slots"}]}
 B_PHASE = {"tasks": [{"task": "cldr-names"}]}
 JOINT_PHASE = {"tasks": [{"task": "ha-slots"}, {"task": "cldr-names"}]}
 GROUP_OF_TWELVE = "scarce-12"
-SIXTEEN = "af bn cy el eu ga gl gu he hy is lb ml ne ru vi".split()
+SIXTEEN = "af bn cy el eu ga gl gu he hy is lb ml ne ru vi".split()  # noqa: SIM905
+
+
+SMALL = {"languages": {"codes": ["af", "cy", "hy"]}, "probes": [], "baselines": [], "analysis": {}}
+"""What makes an experiment small enough to vary it in every test."""
 
 
 def spec(**changes: object) -> ExperimentSpec:
@@ -96,8 +100,22 @@ def default_skill(schedule: str, language: str, seed: int) -> float:
 class Finished:
     """A store in which every stage of a plan is done, unless told otherwise."""
 
-    def __init__(self, root: Path, document: ExperimentSpec, skill: Skill = default_skill) -> None:
-        """Plan the document and make an empty store."""
+    def __init__(
+        self,
+        root: Path,
+        document: ExperimentSpec,
+        skill: Skill = default_skill,
+        *,
+        collapsed: frozenset[tuple[str, int]] = frozenset(),
+        run: str = "",
+    ) -> None:
+        """Plan the document and make an empty store.
+
+        `collapsed` names the (schedule, seed) whose last phase learnt nothing; `run` changes
+        attempts and provenance and no result.
+        """
+        self.collapsed = collapsed
+        self.run = run
         self.store: Store = FileStore(root)
         self.tasks = task_table()
         self.plan: Plan = make_plan(document, self.tasks, uid=local_uid(document))
@@ -139,7 +157,7 @@ class Finished:
 
     def _finish(self, key: str, stage: Stage) -> None:
         record, files = self._product(key, stage)
-        attempt = hashlib.sha256(key.encode()).hexdigest()[:12]
+        attempt = _digest(self.run, key)[:12]
         folder = layout.payload(stage.kind, key, attempt)
         for name, data in files.items():
             self.store.put(f"{folder}/{name}", data)
@@ -155,7 +173,7 @@ class Finished:
                 attempt=attempt,
                 files=entries,
                 record=record,
-                provenance=_provenance(key),
+                provenance=_provenance(self.run + key),
             ),
         )
 
@@ -164,7 +182,7 @@ class Finished:
             case PrepareParams() as params:
                 return self._prepared(params)
             case TrainParams() as params:
-                return self._trained(stage, params), {}
+                return self._trained(key, stage, params), {}
             case EvaluateParams() as params:
                 return self._evaluated(key, stage, params)
             case _:
@@ -183,7 +201,7 @@ class Finished:
         record = PrepareRecord(examples=size, tokens=12 * size, truncated=0, labels=labels)
         return record, {FINGERPRINTS_FILE: fingerprints(texts)}
 
-    def _trained(self, stage: Stage, params: TrainParams) -> TrainRecord:
+    def _trained(self, key: str, stage: Stage, params: TrainParams) -> TrainRecord:
         dev = [role.removeprefix("dev/") for role in stage.inputs if role.startswith("dev/")]
         exposure = {}
         for task, dose in params.tasks.items():
@@ -199,14 +217,16 @@ class Finished:
             )
         return TrainRecord(
             exposure=exposure,
-            dev={task: self._dev(task, task in params.tasks, params.seed) for task in dev},
+            dev={task: self._dev(key, task, params) for task in dev},
             losses=[2.0 / (n + 1) for n in range(10)],
             kept_update=params.updates,
         )
 
-    def _dev(self, task: str, trained_now: bool, seed: int) -> dict[str, float]:
+    def _dev(self, key: str, task: str, params: TrainParams) -> dict[str, float]:
         """Well learnt after its own phase, partly forgotten after another's."""
-        level = (0.9 if trained_now else 0.72) + _stream(task, seed).gauss(0, 0.02)
+        if self.owners.get(key) in self.collapsed:
+            return dict.fromkeys(self.tasks[task].metrics, 0.01)
+        level = (0.9 if task in params.tasks else 0.72) + _stream(task, params.seed).gauss(0, 0.02)
         return {name: min(level + 0.02 * n, 1.0) for n, name in enumerate(self.tasks[task].metrics)}
 
     def _evaluated(
@@ -263,7 +283,7 @@ def _outcome(
 
 
 def _stream(*parts: object) -> random.Random:
-    return random.Random("/".join(map(str, parts)))
+    return random.Random("/".join(map(str, parts)))  # noqa: S311
 
 
 def _digest(*parts: object) -> str:
@@ -300,9 +320,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture
 def experiment(tmp_path: Path) -> Callable[..., Finished]:
-    """Make an experiment of another shape: `experiment(skill=..., seeds=[1, 2])`."""
+    """Make a small experiment, or one of another shape: `experiment(seeds=[1, 2])`."""
 
-    def make(skill: Skill = default_skill, **changes: object) -> Finished:
-        return Finished(tmp_path, spec(**changes), skill)
+    def make(
+        skill: Skill = default_skill,
+        *,
+        collapsed: frozenset[tuple[str, int]] = frozenset(),
+        run: str = "",
+        **changes: object,
+    ) -> Finished:
+        document = spec(**{**SMALL, **changes})
+        return Finished(tmp_path / (run or "one"), document, skill, collapsed=collapsed, run=run)
 
     return make

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
-from xlbench_specs import layout
+from xlbench_specs import drill, layout
 from xlbench_specs.documents import digest
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.manifests import FileEntry, Manifest, Provenance, ReportRecord
@@ -148,6 +148,7 @@ def publish(store: Store, plan: Plan, report: Report, made: Provenance, attempt:
         record=ReportRecord(verdict=" ".join(report.sentences)),
         provenance=made,
     )
+    drill.point("report")
     commit(store, manifest)
     folder = layout.experiment(plan.name, plan.uid)
     for name, data in files.items():

@@ -258,10 +258,10 @@ def scopes_table(summary: Summary, encoder: str) -> Table:
                 _difference_at(path, row),
                 _number(row.seed_sd, f"{path}/seedSd"),
                 _number(row.item_se, f"{path}/itemSe"),
-                Entry((Part(_plain(row.degrees_of_freedom), f"{path}/degreesOfFreedom"),)),
+                _plain(row.degrees_of_freedom, f"{path}/degreesOfFreedom"),
                 word(_p(row.p)),
                 _verdict(row),
-                Entry((Part(_plain(row.seeds_to_settle), f"{path}/seedsToSettle"),)),
+                _plain(row.seeds_to_settle, f"{path}/seedsToSettle"),
             )
         )
     return Table(
@@ -314,7 +314,7 @@ def ledger_table(summary: Summary) -> Table:
                 Entry((Part(f"{row.examples_planned:,}", f"{path}/examplesPlanned"),)),
                 _count(row.examples, f"{path}/examples"),
                 _count(row.unique_examples, f"{path}/uniqueExamples"),
-                Entry((Part(_plain(row.epochs), f"{path}/epochs"),)),
+                _plain(row.epochs, f"{path}/epochs"),
                 _count(row.tokens, f"{path}/tokens"),
                 word(same, "strong" if row.same_sequence is False else ""),
             )
@@ -608,9 +608,9 @@ def _verdict(contrast: Contrast) -> Entry:
     return word(contrast.verdict or MISSING, "strong" if decided else "quiet")
 
 
-def _plain(value: float | None) -> str:
+def _plain(value: float | None, path: str) -> Entry:
     """A number as it is, to three digits."""
-    return MISSING if value is None else f"{value:.3g}"
+    return word(MISSING, "quiet") if value is None else Entry((Part(f"{value:.3g}", path),))
 
 
 def _p(value: float | None) -> str:

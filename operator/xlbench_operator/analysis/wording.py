@@ -36,7 +36,8 @@ def _where(contrast: Contrast, design: Design) -> str:
     group = "" if design.group == "experiment" else f" of {design.group}"
     tasks = f" in {len(design.targets)} tasks" if len(design.targets) > 1 else ""
     languages = f"{count} language{'s' if count != 1 else ''}{group}{tasks}"
-    short = f", {contrast.cells_missing} cells missing" if contrast.cells_missing else ""
+    lost = contrast.cells_missing
+    short = f", {lost} cell{'s' if lost != 1 else ''} missing" if lost else ""
     seeds = len(contrast.differences)
     return f"over the {languages}{short}, {seeds} seed{'s' if seeds != 1 else ''}"
 

@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from xlbench_specs import drill, layout
+from xlbench_specs import layout
 from xlbench_specs.exits import CommandExit
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.manifests import Provenance
@@ -70,7 +70,6 @@ def make_report(store: Store, plan: Plan, analysis: Analysis) -> str:
 
     began = datetime.now(UTC), time.monotonic(), time.process_time()
     found = build_report(store, plan, analysis=analysis)
-    drill.point("report")
     publish(store, plan, found, _provenance(*began), _attempt())
     return " ".join(found.sentences)
 
