@@ -130,7 +130,7 @@ def test_the_gap_is_one_mean_less_another_and_needs_both():
 
 def test_a_family_keeps_only_the_verdicts_that_hold_under_holm():
     strong = _cell("a", "sw", [0.95, 0.94, 0.96], [0.5, 0.5, 0.52])
-    weak = _cell("a", "yo", [0.78, 0.79, 0.77], [0.73, 0.73, 0.73])
+    weak = _cell("a", "yo", [0.78, 0.78, 0.77], [0.73, 0.73, 0.73])
     alone = [_ask([cell]) for cell in (strong, weak)]
     assert [each.verdict for each in alone] == ["better", "better"]
     assert 0.025 < alone[1].p < 0.05
