@@ -4,6 +4,7 @@ Written by the operator or the local run; read by them and by the analysis. Ever
 analysis needs to know about the design is here, so that it never plans again.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Literal
 
@@ -185,6 +186,10 @@ class Plan(Document):
     def digest(self) -> str:
         """Identity of the plan, for the report's key."""
         return digest({"uid": self.uid, "stages": sorted(self.stages)})
+
+    def text(self) -> str:
+        """The document as it is stored; not sorted, as the order of stages means something."""
+        return json.dumps(self.plain(), indent=1, ensure_ascii=False) + "\n"
 
     def stages_of(self, kind: Kind) -> dict[str, Stage]:
         """Stages of one kind by key, in plan order."""

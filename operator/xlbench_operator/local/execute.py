@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -99,7 +99,7 @@ class _Process:
     current: str | None = None
     began: float = 0.0
     steps: tuple[int, int] = (0, 0)
-    failed: set[str] = field(default_factory=set)
+    failed: bool = False
 
 
 class Execution:
@@ -230,8 +230,8 @@ class Execution:
             case "done" | "reused" if self._is_finished(key):
                 self._finish(process, key, reused=name == "reused")
             case "failed":
-                process.current = None
-                process.failed.add(key)
+                process.current, process.failed = None, True
+                process.keys.remove(key)  # it is no longer this process's: another may take it
                 self._fail(process, key, self._recorded(key))
             case "skipped":
                 process.current = None

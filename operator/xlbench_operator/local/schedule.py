@@ -92,12 +92,19 @@ def _ranked(board: Board, cost: Cost) -> list[tuple[str, ...]]:
 
 
 def _startable(board: Board, group: tuple[str, ...], earlier: set[str]) -> list[str]:
-    """The stages of a group that one process can run now, one after another."""
+    """The stages of a group that one process can run now, one after another.
+
+    None while a data set of the group is being prepared: that is soon over, and a model's process
+    should find all that its model is scored on.
+    """
+    stages = board.graph.stages
+    sources = {source for key in group for source in stages[key].inputs.values()} - earlier
+    if any(stages[each].kind == "prepare" and board.states[each] not in ENDED for each in sources):
+        return []
     have = set(earlier)
     keys = []
     for key in group:
-        sources = board.graph.stages[key].inputs.values()
-        if all(board.finished(source) or source in have for source in sources):
+        if all(board.finished(each) or each in have for each in stages[key].inputs.values()):
             have.add(key)
             keys.append(key)
     return keys

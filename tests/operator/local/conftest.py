@@ -1,0 +1,94 @@
+"""Plans to run and a trainer to run them: real processes, no torch."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from xlbench_operator.local.display import display_on
+from xlbench_operator.local.execute import Execution, Settings
+from xlbench_operator.planning.plan import local_uid, make_plan
+from xlbench_specs.experiment import ExperimentSpec
+from xlbench_specs.stages import StageRuntime
+from xlbench_specs.store import FileStore
+from xlbench_specs.tasks import task_table
+
+STAND_IN = Path(__file__).with_name("stand_in_trainer.py")
+
+
+def spec_of(**changes):
+    """A small experiment: two arms that share nothing, one control that shares a prefix."""
+    target = {"tasks": [{"task": "$target"}]}
+    spec = {
+        "encoders": [{"name": "tiny", "model": "builtin/random-tiny"}],
+        "targets": [{"task": "ha-intent"}],
+        "languages": {"codes": ["cy", "bn"]},
+        "seeds": [1, 2],
+        "schedules": [
+            {"name": "chain", "phases": [{"tasks": [{"task": "cldr-names"}]}, target]},
+            {
+                "name": "joint",
+                "phases": [{"tasks": [{"task": "cldr-names"}, {"task": "$target"}]}],
+            },
+        ],
+        "budget": {"match": "exposure", "intermediate": 6, "target": 4},
+    }
+    data = {
+        "apiVersion": "xlbench.dev/v1alpha1",
+        "kind": "ExperimentSpec",
+        "metadata": {"name": "small"},
+        "spec": spec | changes,
+    }
+    return ExperimentSpec.parse(data)
+
+
+def plan_of(**changes):
+    document = spec_of(**changes)
+    return make_plan(document, task_table(), uid=local_uid(document))
+
+
+@pytest.fixture
+def plan():
+    return plan_of()
+
+
+@pytest.fixture
+def trainer(tmp_path):
+    """An executable that obeys the files in `orders`, see its own words."""
+    orders = tmp_path / "orders"
+    orders.mkdir()
+    script = tmp_path / "stand-in"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "{orders}" "$@"\n')
+    script.chmod(0o755)
+    return script
+
+
+@pytest.fixture
+def order(trainer):
+    """Tells the stand-in what to do at a stage, so many times."""
+
+    def give(key, *what):
+        (trainer.parent / "orders" / key).write_text("\n".join(what))
+
+    return give
+
+
+@pytest.fixture
+def store(tmp_path):
+    return FileStore(tmp_path / "results")
+
+
+@pytest.fixture
+def execute(plan, store, trainer):
+    """Runs the plan; the execution and what was said."""
+
+    def run(jobs=1):
+        console = Console(file=io.StringIO(), record=True, width=200)
+        runtime = StageRuntime(scratch=str(store.root / "scratch"))
+        with display_on(console) as display:
+            execution = Execution(plan, store, Settings(trainer, jobs, 1, runtime), display)
+            execution.run()
+        return execution, console.export_text()
+
+    return run
