@@ -39,7 +39,10 @@ class Checkpoints:
         self._attempt = attempt
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, then remove this attempt's older ones."""
+        """Write a checkpoint, then remove the whole ones of any attempt that are not newer.
+
+        One that is being written is left alone: its attempt may be alive.
+        """
         folder = layout.checkpoint(self._key, self._attempt, checkpoint.update)
         with tempfile.TemporaryDirectory(prefix="xlbench-") as scratch:
             tensors = Path(scratch) / TENSORS_FILE
@@ -47,23 +50,20 @@ class Checkpoints:
             sha256 = sha256_of(tensors)
             self._store.upload(f"{folder}/{TENSORS_FILE}", tensors)
         state = {"losses": checkpoint.losses, "best": checkpoint.best}
-        self._store.put(f"{folder}/{STATE_FILE}", json.dumps(state).encode())
+        text = json.dumps(state).encode()
+        self._store.put(f"{folder}/{STATE_FILE}", text)
         drill.point("checkpoint")
-        mark = {"update": checkpoint.update, "sha256": sha256}
+        files = {TENSORS_FILE: sha256, STATE_FILE: hashlib.sha256(text).hexdigest()}
+        mark = {"update": checkpoint.update, "sha256": files}
         self._store.put(f"{folder}/{MARK_FILE}", json.dumps(mark).encode())
-        for path in self._store.list(f"{layout.checkpoints(self._key)}/{self._attempt}"):
-            if path.endswith(f"/{MARK_FILE}") and not path.startswith(folder):
-                self._store.delete(path.removesuffix(f"/{MARK_FILE}"))
+        for update, other in self._whole():
+            if update <= checkpoint.update and other != folder:
+                self._store.delete(other)
 
     def newest(self) -> Checkpoint | None:
         """The newest whole checkpoint of any attempt."""
-        marks = [
-            path
-            for path in self._store.list(layout.checkpoints(self._key))
-            if path.endswith(f"/{MARK_FILE}")
-        ]
-        for path in sorted(marks, key=lambda path: path.split("/")[-2], reverse=True):
-            found = self._read(path.removesuffix(f"/{MARK_FILE}"))
+        for _, folder in sorted(self._whole(), reverse=True):
+            found = self._read(folder)
             if found is not None:
                 return found
         return None
@@ -72,14 +72,20 @@ class Checkpoints:
         """Remove the checkpoints of all attempts: the stage is done."""
         self._store.delete(layout.checkpoints(self._key))
 
+    def _whole(self) -> list[tuple[int, str]]:
+        """Update and folder of every checkpoint that has its mark."""
+        paths = self._store.list(layout.checkpoints(self._key))
+        folders = [path.removesuffix(f"/{MARK_FILE}") for path in paths if path.endswith(MARK_FILE)]
+        return [(int(folder.rsplit("/", 1)[1]), folder) for folder in folders]
+
     def _read(self, folder: str) -> Checkpoint | None:
         try:
             mark = json.loads(self._store.read(f"{folder}/{MARK_FILE}").data)
-            tensors = self._store.read(f"{folder}/{TENSORS_FILE}")
-            state = json.loads(self._store.read(f"{folder}/{STATE_FILE}").data)
+            files = {name: self._store.read(f"{folder}/{name}").data for name in mark["sha256"]}
         except (NotFoundError, ValueError):  # removed by an attempt that finished, or cut short
             return None
-        if hashlib.sha256(tensors.data).hexdigest() != mark["sha256"]:
+        if any(hashlib.sha256(data).hexdigest() != mark["sha256"][n] for n, data in files.items()):
             return None
+        state = json.loads(files[STATE_FILE])
         best = tuple(state["best"]) if state["best"] else None
-        return Checkpoint(mark["update"], load(tensors.data), state["losses"], best)
+        return Checkpoint(mark["update"], load(files[TENSORS_FILE]), state["losses"], best)

@@ -1,4 +1,4 @@
-"""Encoders: fetching a pinned snapshot, loading it, and running it on padded batches.
+"""Encoders: loading a snapshot and running it on padded batches.
 
 An encoder stage puts a plain Hugging Face folder into the store; everything else loads that. The
 layers are those of unmodified `transformers` classes, called one by one so that the outputs of
@@ -17,6 +17,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
@@ -24,6 +25,23 @@ from xlbench_specs.encoders import EncoderFamily, family_of
 
 WITH_POOLER = frozenset({"bert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"})
 """Model types whose class makes a pooler unless told not to."""
+
+STACKED = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
+"""Model types that are embeddings, then layers, and nothing else: what `run_layers` computes.
+
+Others look alike and are not: XLM-R XL ends in a norm of its own, ELECTRA widens its embeddings,
+DeBERTa's layers want relative positions.
+"""
+
+DROPOUTS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+)
+"""Settings that hold the dropout of an encoder's body, by the names that model types use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +75,9 @@ class Encoder:
     @property
     def layers(self) -> Sequence[nn.Module]:
         """The transformer layers; empty for a model whose layers cannot be called one by one."""
-        stack = getattr(getattr(self.model, "encoder", None), "layer", None)
-        return cast("Sequence[nn.Module]", stack) if stack is not None else ()
+        if self.model.config.model_type not in STACKED:
+            return ()
+        return cast("Sequence[nn.Module]", cast("nn.Module", self.model.encoder).layer)
 
 
 def load(folder: Path, model: str, dropout: float) -> Encoder:
@@ -67,19 +86,12 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
     `model` is the name in the encoder's key; it tells the family.
     """
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    # A pooler that the snapshot lacks would be made at random and never used.
-    bare = {"add_pooling_layer": False} if config.model_type in WITH_POOLER else {}
-    loaded = AutoModel.from_pretrained(
-        folder,
-        **bare,
-        dtype=torch.float32,
-        local_files_only=True,
-        attn_implementation="sdpa",
-        hidden_dropout_prob=dropout,
-        attention_probs_dropout_prob=dropout,
-    )
+    for name in DROPOUTS:
+        if hasattr(config, name):
+            setattr(config, name, dropout)
     tokeniser = load_tokeniser(folder)
-    loaded = loaded.to("cuda" if torch.cuda.is_available() else "cpu")
+    loaded = read_model(folder, config)
+    nn.Module.to(loaded, "cuda" if torch.cuda.is_available() else "cpu")
     return Encoder(
         model=loaded.eval(),
         family=family_of(model),
@@ -88,6 +100,25 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
         mask=_mask(tokeniser),
         specials=torch.tensor(tokeniser.all_special_ids),
     )
+
+
+def read_model(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
+    """The model of a folder in float32, without the pooler, which no head reads.
+
+    A pooler that the folder lacks would be made at random, and a snapshot would never be the same.
+
+    Raises: `OSError` if there are no safetensors weights; a pickle is never loaded.
+    """
+    bare = {"add_pooling_layer": False} if config.model_type in WITH_POOLER else {}
+    model = AutoModel.from_pretrained(
+        folder,
+        config=config,
+        **bare,
+        dtype=torch.float32,
+        local_files_only=True,
+        use_safetensors=True,
+    )
+    return cast("PreTrainedModel", model)
 
 
 @cache

@@ -6,10 +6,10 @@ data alone, not on who asked first or on what was interrupted.
 """
 
 import os
-import shutil
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +44,17 @@ def frozen_outputs(
     size = prepared.ids.shape[0] * encoder.hidden * 4
     if size > KEPT_BYTES:
         return None
-    name = digest({"encoder": encoder_key, "data": data_key, "depth": depth})
-    path = scratch / f"frozen-{name}.f32"
-    if not path.is_file():
-        _make_room(scratch, scratch_bytes - size)
-        _write(path, encoder, depth, prepared)
-    os.utime(path)
+    threads = torch.get_num_threads()  # the last bits of a sum depend on how it is split
+    facts = {"encoder": encoder_key, "data": data_key, "depth": depth, "threads": threads}
+    path = scratch / f"frozen-{digest(facts)}.f32"
     shape = (prepared.ids.shape[0], encoder.hidden)
-    return np.memmap(path, "<f4", mode="r", shape=shape)
+    while True:
+        try:
+            os.utime(path)
+            return np.memmap(path, "<f4", mode="r", shape=shape)
+        except FileNotFoundError:  # not there yet, or dropped by another process just now
+            _make_room(scratch, scratch_bytes - size)
+            _write(path, encoder, depth, prepared)
 
 
 def _write(path: Path, encoder: Encoder, depth: int, prepared: PreparedSet) -> None:
@@ -84,18 +87,23 @@ def length_sorted(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[n
 
 
 def _make_room(scratch: Path, room: int) -> None:
-    """Drop the files that were used longest ago until the rest fits; young ones stay."""
-    if not scratch.is_dir():
-        return
-    files = sorted(scratch.glob("frozen-*.f32"), key=lambda path: path.stat().st_mtime)
-    total = sum(path.stat().st_size for path in files)
-    for path in files:
-        if total <= room or path.stat().st_mtime > time.time() - YOUNG_S:
+    """Drop the files that were used longest ago until the rest fits; young ones stay.
+
+    Files that a killed process left half written go too, once they are old.
+    """
+    files = sorted(_sizes(scratch))
+    total = sum(size for _, size, _ in files)
+    for used, size, path in files:
+        if total <= room or used > time.time() - YOUNG_S:
             return
-        total -= path.stat().st_size
+        total -= size
         path.unlink(missing_ok=True)
 
 
-def clear(scratch: Path) -> None:
-    """Remove everything that was kept."""
-    shutil.rmtree(scratch, ignore_errors=True)
+def _sizes(scratch: Path) -> Iterator[tuple[float, int, Path]]:
+    """When each file was last used, its size and path; another process may drop one meanwhile."""
+    for pattern in ("frozen-*.f32", "partial-*"):
+        for path in scratch.glob(pattern):
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                yield found.st_mtime, found.st_size, path

@@ -1,4 +1,4 @@
-"""The trainer's command line: `xlbench-trainer --store URL STAGE_FILE`.
+"""The trainer's command line: `xlbench-trainer --store URL STAGE_FILE`, and `build`.
 
 Standard output is progress as JSON lines, standard error is the log, the exit code is the
 contract's (`xlbench_specs.exits`).
@@ -8,16 +8,22 @@ import argparse
 import logging
 import sys
 
-from pydantic import ValidationError
 from xlbench_specs.exits import TrainerExit
 from xlbench_specs.stages import StageFile
 from xlbench_specs.store import NotFoundError, open_store
 
+from xlbench_trainer.builds import installed_build
+
 
 def main() -> int:
-    """Run the stages of a stage file; the exit code."""
+    """Run the stages of a stage file, or print the digest of this build; the exit code."""
+    if sys.argv[1:] == ["build"]:
+        sys.stdout.write(f"{installed_build()}\n")
+        return TrainerExit.DONE
     parser = argparse.ArgumentParser(
-        prog="xlbench-trainer", description="Run the stages of a stage file."
+        prog="xlbench-trainer",
+        description="Run the stages of a stage file.",
+        epilog="`xlbench-trainer build` prints the digest of the installed trainer.",
     )
     parser.add_argument("--store", required=True, help="root of the object store: file:///folder")
     parser.add_argument("stage_file", help="path of the stage file in the store")
@@ -25,10 +31,10 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
     )
-    store = open_store(arguments.store)
     try:
+        store = open_store(arguments.store)
         file = StageFile.model_validate_json(store.read(arguments.stage_file).data)
-    except (NotFoundError, ValidationError) as error:
+    except (NotFoundError, ValueError) as error:  # a ValidationError is a ValueError
         sys.stderr.write(f"stage file {arguments.stage_file}: {error}\n")
         return TrainerExit.BAD_TASK
     # Reading a stage file must not wait for torch: a wrong one is told at once.

@@ -69,6 +69,11 @@ class Head(nn.Module):
 class Heads(nn.ModuleDict):
     """The heads of a chain, by task; a task name may hold a dot, which a module name may not."""
 
+    def __init__(self) -> None:
+        """No head yet."""
+        super().__init__()
+        self.shapes: dict[str, HeadShape] = {}
+
     def get(self, task: str) -> Head:
         """The head of a task; raises `KeyError`."""
         head = self[task.replace(".", "_")]
@@ -78,6 +83,7 @@ class Heads(nn.ModuleDict):
 
     def put(self, task: str, head: Head) -> None:
         """Add the head of a task."""
+        self.shapes[task] = head.shape
         self[task.replace(".", "_")] = head
 
 

@@ -6,6 +6,7 @@ Each is a small pure function or a small piece of state; the recipe reads top to
 import math
 import re
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,12 @@ from xlbench_trainer.tokens import IGNORED
 LAYER = re.compile(r"(?:^|\.)(?:layer|layers|h)\.(\d+)\.")
 MASKED_SHARE, MASK_TOKEN_SHARE, RANDOM_TOKEN_SHARE = 0.15, 0.8, 0.1
 """Source: BERT (arXiv 1810.04805, section 3.1)."""
+
+
+def set_arithmetic(threads: int, *, tf32: bool) -> None:
+    """Set what this process's sums depend on; the stage before may have asked for other."""
+    torch.set_num_threads(threads)
+    torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
 def trained_names(encoder: Encoder, trainable: Trainable) -> list[str]:
@@ -65,7 +72,8 @@ def learning_rate_factor(params: TrainParams) -> Callable[[int], float]:
     """
     first = params.first_update or 0
     total = params.total_updates or params.updates
-    warmup = math.ceil(params.warmup * total)
+    # As written, not as stored: 0.07 * 100 is above 7 in floats, and one update would be added.
+    warmup = math.ceil(Fraction(str(params.warmup)) * total)
 
     def factor(update: int) -> float:
         place = first + update

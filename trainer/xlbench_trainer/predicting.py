@@ -21,18 +21,21 @@ from xlbench_trainer.tokens import IGNORED
 Labels = Sequence[str]
 
 
-def outcomes(task: Task, head: Head | None, reader: Reader, stage_key: str) -> list[OutcomeRow]:
+def outcomes(
+    task: Task, head: Head | None, reader: Reader, stage_key: str, *, labels: Labels
+) -> list[OutcomeRow]:
     """The outcome rows of a whole prepared set, in its order.
 
-    `head` is the target's; retrieval needs none.
+    `head` is the target's and `labels` what its outputs stand for; `task` may have fewer labels,
+    or the same in another order. Retrieval needs neither.
     """
     reader.encoder.model.eval()
     with torch.no_grad():
         match task.kind:
             case "classification":
-                rows = _classified(head, reader)
+                rows = _classified(head, reader, labels)
             case "tagging":
-                rows = _tagged(head, reader)
+                rows = _tagged(head, reader, labels)
             case "retrieval":
                 rows = _retrieved(reader)
             case "mlm":
@@ -86,11 +89,10 @@ def span_counts(gold: Labels, predicted: Labels) -> dict[str, tuple[int, int, in
     return {kind: (hits, out, there) for kind, (hits, out, there) in sorted(counts.items())}
 
 
-def _classified(head: Head | None, reader: Reader) -> Iterator[OutcomeRow]:
+def _classified(head: Head | None, reader: Reader, labels: Labels) -> Iterator[OutcomeRow]:
     best = _by_sequence(head, reader, np.empty(reader.prepared.size, np.int64))
-    names = reader.prepared.label_names
     for place, gold in enumerate(reader.prepared.items.gold):
-        said = names[best[place]]
+        said = labels[best[place]]
         yield _row(reader, place, said, ("accuracy", "", int(said == gold), 1))
 
 
@@ -104,7 +106,7 @@ def _by_sequence(head: Head | None, reader: Reader, best: NDArray[np.int64]) -> 
     return best
 
 
-def _tagged(head: Head | None, reader: Reader) -> Iterator[OutcomeRow]:
+def _tagged(head: Head | None, reader: Reader, labels: Labels) -> Iterator[OutcomeRow]:
     if head is None:
         raise ValueError("a tagging task needs its target's head")
     prepared = reader.prepared
@@ -118,7 +120,7 @@ def _tagged(head: Head | None, reader: Reader) -> Iterator[OutcomeRow]:
     for place, gold in enumerate(prepared.items.gold):
         start, stop = prepared.offsets[place : place + 2]
         scored = prepared.labels[start:stop] != IGNORED
-        said = [prepared.label_names[number] for number in best[start:stop][scored]]
+        said = [labels[number] for number in best[start:stop][scored]]
         true = gold.split()
         said += ["O"] * (len(true) - len(said))  # words beyond the longest length
         yield from _span_rows(reader, place, true, said)
@@ -145,7 +147,8 @@ def _retrieved(reader: Reader) -> Iterator[OutcomeRow]:
         hidden, mask = reader.hidden(sequences)
         vectors[torch.from_numpy(sequences)] = pooled(reader.encoder, hidden, mask).float().cpu()
     vectors = torch.nn.functional.normalize(vectors, dim=-1)
-    best = (vectors[0::2] @ vectors[1::2].T).argmax(-1)
+    with torch.autocast("cpu", enabled=False):  # cosines in bf16 would be full of ties
+        best = (vectors[0::2] @ vectors[1::2].T).argmax(-1)
     names = reader.prepared.items.example_id
     for place, name in enumerate(names):
         said = names[int(best[place])]

@@ -6,6 +6,7 @@ had without the nine before it, and arms that share a task see the same sequence
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -40,12 +41,20 @@ def examples(
     return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
+@lru_cache(maxsize=16)
+def _epoch_order(size: int, stream: int) -> NDArray[np.int64]:
+    """An epoch's permutation, kept: every update of the epoch reads a slice of it."""
+    order = permutation(size, stream)
+    order.setflags(write=False)
+    return order
+
+
 def _epoch_parts(
     size: int, seed: int, task: str, occurrence: int, span: tuple[int, int]
 ) -> Iterator[NDArray[np.int64]]:
     first, last = span
     for epoch in range(first // size, (last + size - 1) // size):
-        order = permutation(size, derive(seed, "examples", task, occurrence, epoch))
+        order = _epoch_order(size, derive(seed, "examples", task, occurrence, epoch))
         yield order[max(first - epoch * size, 0) : last - epoch * size]
 
 

@@ -12,7 +12,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -37,6 +37,7 @@ from xlbench_specs.stages import (
 )
 from xlbench_specs.store import Store, commit, finished, sha256_of
 
+from xlbench_trainer.builds import installed_build
 from xlbench_trainer.checkpoints import Checkpoints
 from xlbench_trainer.errors import BadTaskError, Interrupted
 from xlbench_trainer.progress import JsonLines
@@ -59,12 +60,17 @@ class _Tally:
 
 def run_file(file: StageFile, store: Store, progress: JsonLines) -> TrainerExit:
     """Run all stages of a file; the exit code that says how they ended."""
-    workshop = Workshop(store, file.runtime)
-    attempt = uuid.uuid4().hex
-    tally = _Tally()
+    with closing(Workshop(store, file.runtime)) as workshop:
+        return _run_all(file, workshop, progress)
+
+
+def _run_all(file: StageFile, workshop: Workshop, progress: JsonLines) -> TrainerExit:
+    store, attempt, tally = workshop.store, uuid.uuid4().hex, _Tally()
     for stage in file.stages:
         progress.begin(stage.key)
         if finished(store, stage.kind, stage.key) is not None:
+            if stage.kind == "train":  # an attempt may have been killed right after its manifest
+                Checkpoints(store, stage.key, attempt).clear()
             tally.done.add(stage.key)
             progress.say("reused")
             continue
@@ -72,20 +78,25 @@ def run_file(file: StageFile, store: Store, progress: JsonLines) -> TrainerExit:
             tally.lost[stage.key] = tally.lost[lost[0]]
             progress.say("skipped", because=lost[0])
             continue
+        if progress.stopping:
+            progress.say("interrupted")
+            return TrainerExit.INTERRUPTED
         try:
             _run(stage, workshop, attempt, progress)
         except Interrupted:
             progress.say("interrupted")
             return TrainerExit.INTERRUPTED
         except Exception as error:  # the one place where a stage's failure becomes an outcome
+            if finished(store, stage.kind, stage.key) is not None:  # another attempt was faster
+                tally.done.add(stage.key)
+                progress.say("done")
+                continue
             LOG.exception("%s stage %s failed", stage.kind, stage.key)
             tally.lost[stage.key] = _record_failure(store, file.experiment, stage, error)
             progress.say("failed", message=str(error))
             continue
         tally.done.add(stage.key)
         progress.say("done")
-        if progress.stopping:
-            return TrainerExit.INTERRUPTED
     return _verdict(tally)
 
 
@@ -119,7 +130,7 @@ def _run(stage: Stage, workshop: Workshop, attempt: str, progress: JsonLines) ->
         host=platform.node(),
         hardware=_hardware(),
         versions=_versions(),
-        trainer_build=workshop.runtime.trainer_build,
+        trainer_build=workshop.runtime.trainer_build or installed_build(),
         resumed_update=resumed,
     )
     manifest = Manifest(

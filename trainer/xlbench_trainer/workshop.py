@@ -93,6 +93,11 @@ class Workshop:
         self._changed: dict[str, frozenset[str]] = {}
         self._sets: dict[str, PreparedSet] = {}
 
+    def close(self) -> None:
+        """Remove what was kept for this process alone."""
+        if self._own_scratch is not None:
+            self._own_scratch.cleanup()
+
     @property
     def scratch(self) -> Path:
         """Folder for what may be lost."""
@@ -134,7 +139,7 @@ class Workshop:
         encoder = self._encoder(source)
         weights = load_file(payload_file(self.store, manifest, WEIGHTS_FILE))
         changed = self._put(stored.encoder, _of(weights, ENCODER))
-        heads = _heads(stored, encoder, _of(weights, HEAD))
+        heads = _heads(stored, encoder, _of(weights, HEAD)).to(encoder.device)
         return Model(manifest.key, stored.encoder, encoder, heads, changed)
 
     def optimizer(self, manifest: Manifest) -> dict[str, Tensor]:
@@ -194,7 +199,9 @@ class Workshop:
             for name in names - rows:
                 parameters[name].copy_(weights[name])
             for name in rows:
-                parameters[name][weights[name + INDEX].long()] = weights[name + ROWS]
+                parameter = parameters[name]
+                index, values = weights[name + INDEX].long(), weights[name + ROWS]
+                parameter[index.to(parameter.device)] = values.to(parameter.device)
         self._changed[encoder_key] = frozenset(names)
         return frozenset(names)
 
@@ -221,22 +228,21 @@ class _Snapshot(Mapping[str, Tensor]):
         return len(self._names)
 
 
-def save_model(
-    folder: Path, model: Model, heads: Mapping[str, HeadShape], snapshot: Mapping[str, Tensor]
-) -> None:
+def save_model(folder: Path, model: Model, snapshot: Mapping[str, Tensor]) -> None:
     """Write a train payload: the parameters in `model.changed` that differ, and all heads."""
     weights: dict[str, Tensor] = {}
     parameters = dict(model.encoder.model.named_parameters())
     for name in sorted(model.changed):
         weights.update(_difference(name, parameters[name].detach().cpu(), snapshot[name]))
-    for task in sorted(heads):
+    shapes = model.heads.shapes
+    for task in sorted(shapes):
         for name, tensor in model.heads.get(task).state_dict().items():
             weights[f"{HEAD}{task}/{name}"] = tensor.detach().cpu().contiguous()
     save_file(weights, folder / WEIGHTS_FILE)
     stored = StoredModel(
         encoder=model.encoder_key,
         heads={
-            task: StoredHead(kind=shape.kind, labels=shape.labels) for task, shape in heads.items()
+            task: StoredHead(kind=shape.kind, labels=shape.labels) for task, shape in shapes.items()
         },
     )
     (folder / MODEL_FILE).write_text(stored.text())

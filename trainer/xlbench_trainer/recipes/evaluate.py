@@ -10,6 +10,7 @@ from xlbench_specs.outcomes import OUTCOME_COLUMNS, OUTCOMES_FILE, OutcomeRow
 from xlbench_specs.stages import EvaluateParams, Stage
 from xlbench_specs.tasks import task_table
 
+from xlbench_trainer.phases import set_arithmetic
 from xlbench_trainer.predicting import outcomes, scores
 from xlbench_trainer.reading import Reader
 from xlbench_trainer.workshop import Workshop
@@ -20,17 +21,19 @@ def run(stage: Stage, workshop: Workshop, payload: Path) -> EvaluateRecord:
     params = stage.params
     if not isinstance(params, EvaluateParams):
         raise TypeError(stage.kind)
-    torch.set_num_threads(params.threads)
+    set_arithmetic(params.threads, tf32=False)
     model = workshop.model(workshop.manifest(stage, "model"))
     data = workshop.manifest(stage, "data")
     prepared = workshop.prepared(data)
     depth = model.frozen_depth(len(model.encoder.layers))
     reader = Reader(model.encoder, prepared, depth, workshop.outputs(model, depth, data.key))
     task = task_table()[params.task]
-    head = None if params.head is None else model.heads.get(params.head).eval()
+    head, labels = None, list[str]()
+    if params.head is not None:
+        head, labels = model.heads.get(params.head).eval(), task_table()[params.head].labels
     enabled = params.precision == "bf16"
     with torch.autocast(model.encoder.device.type, torch.bfloat16, enabled=enabled):
-        rows = outcomes(task, head, reader, stage.key)
+        rows = outcomes(task, head, reader, stage.key, labels=labels)
     write(payload / OUTCOMES_FILE, rows)
     return EvaluateRecord(examples=prepared.size, scores=scores(task, rows))
 

@@ -30,7 +30,7 @@ def run(params: PrepareParams, encoder: Path, prefix: str, payload: Path) -> Pre
 
     Raises: `BadTaskError` if the data is not what the task table says.
     """
-    task = task_table()[params.task]
+    task = _task(params.task)
     examples = _examples(params, task)
     tokeniser = load_tokeniser(encoder)
     prepared, truncated = _tokenised(examples, task, tokeniser, prefix, params.max_length)
@@ -43,6 +43,12 @@ def run(params: PrepareParams, encoder: Path, prefix: str, payload: Path) -> Pre
         truncated=truncated,
         labels=dict(sorted(Counter(label for each in examples for label in each.labels).items())),
     )
+
+
+def _task(name: str) -> Task:
+    if name not in task_table():
+        raise BadTaskError(f"task = {name!r}: valid: {', '.join(task_table())}")
+    return task_table()[name]
 
 
 def _examples(params: PrepareParams, task: Task) -> list[Example]:
@@ -63,6 +69,9 @@ def _examples(params: PrepareParams, task: Task) -> list[Example]:
             f"task {task.name}, split {params.split}, language {params.language}: "
             f"{len(examples)} examples, but the task table says {expected}"
         )
+        raise BadTaskError(message)
+    if unknown := {label for each in examples for label in each.labels} - set(task.labels):
+        message = f"task {task.name}: labels {sorted(unknown)} are not in the task table"
         raise BadTaskError(message)
     return examples if params.shots is None else _shots(examples, params.shots)
 

@@ -16,12 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from xlbench_specs import drill
 from xlbench_specs.manifests import Exposure, Manifest, TrainRecord
-from xlbench_specs.stages import Stage, TrainParams
+from xlbench_specs.stages import DROPOUT, Stage, TrainParams
 from xlbench_specs.tasks import Task, task_table
 
 from xlbench_trainer.batches import Part, examples_of, padded, padded_labels, updates
 from xlbench_trainer.checkpoints import Checkpoint, Checkpoints
-from xlbench_trainer.errors import Interrupted
+from xlbench_trainer.errors import BadTaskError, Interrupted
 from xlbench_trainer.models import Head, HeadShape, features, mean_loss
 from xlbench_trainer.phases import (
     learning_rate_factor,
@@ -30,6 +30,7 @@ from xlbench_trainer.phases import (
     optimizer_tensors,
     restore_optimizer,
     seed_dropout,
+    set_arithmetic,
     set_modes,
     trained_names,
 )
@@ -52,12 +53,10 @@ def run(
 
     Raises: `Interrupted` after a checkpoint, when `progress` says to stop.
     """
-    params = stage.params
-    if not isinstance(params, TrainParams):
-        raise TypeError(stage.kind)
-    torch.set_num_threads(params.threads)
-    torch.backends.cuda.matmul.allow_tf32 = params.tf32
+    params = _params(stage)
+    set_arithmetic(params.threads, tf32=False)  # what is kept of frozen layers knows no phase
     phase = _load(stage, params, workshop)
+    set_arithmetic(params.threads, tf32=params.tf32)
     optimizer = make_optimizer(phase.named, params)
     if params.optimizer == "carry":
         tensors = workshop.optimizer(workshop.manifest(stage, "init"))
@@ -93,7 +92,7 @@ def run(
         ):
             state = _keep_best(phase, state)
         due = time.monotonic() - saved_at >= workshop.runtime.checkpoint_every_s
-        if (due or progress.stopping) and number + 1 < len(plan):
+        if progress.stopping or (due and number + 1 < len(plan)):
             checkpoints.save(_checkpoint(phase, optimizer, state))
             saved_at = time.monotonic()
         if progress.stopping:
@@ -104,11 +103,11 @@ def run(
         kept = state.best[1]
         _put(phase.named, phase.best)
     dev = {task: _dev_scores(phase, task) for task in sorted(phase.dev)}
-    snapshot = workshop.snapshot(phase.model.encoder_key)
-    save_model(payload, phase.model, phase.shapes, snapshot)
+    save_model(payload, phase.model, workshop.snapshot(phase.model.encoder_key))
     drill.point("payload")
     if params.keep_optimizer:
         save_file(optimizer_tensors(optimizer, phase.named), payload / OPTIMIZER_FILE)
+    optimizer.zero_grad(set_to_none=True)  # the next stage of this process has no use for them
     record = TrainRecord(
         exposure={task: _exposure(phase, task, plan) for task in sorted(phase.sets)},
         dev=dev,
@@ -116,6 +115,14 @@ def run(
         kept_update=kept,
     )
     return record, resumed_from
+
+
+def _params(stage: Stage) -> TrainParams:
+    if not isinstance(stage.params, TrainParams):
+        raise TypeError(stage.kind)
+    if stage.params.dropout != DROPOUT:
+        raise BadTaskError(f"dropout = {stage.params.dropout}: this trainer knows {DROPOUT} alone")
+    return stage.params
 
 
 @dataclass(slots=True)
@@ -126,8 +133,6 @@ class _Phase:
     model: Model
     named: dict[str, nn.Parameter]
     """What is trained, by name: `encoder.` and `head.` ones."""
-    shapes: dict[str, HeadShape]
-    """Heads of all tasks of the chain."""
     sets: dict[str, PreparedSet]
     readers: dict[str, Reader]
     dev: dict[str, Reader]
@@ -154,15 +159,11 @@ def _load(stage: Stage, params: TrainParams, workshop: Workshop) -> _Phase:
         for kind, task in manifests
         if kind == "train"
     }
-    shapes = {
-        task: HeadShape(_task(task).kind, len(_task(task).labels))
-        for task in sorted({task for _, task in manifests} | set(sets))
-    }
-    for task, shape in shapes.items():
-        if task.replace(".", "_") not in model.heads:
-            head = Head(shape, model.encoder, params.dropout)
-            head.initialise(params.seed, task)
-            model.heads.put(task, head)
+    for task in sorted({task for _, task in manifests} - model.heads.shapes.keys()):
+        shape = HeadShape(_task(task).kind, len(_task(task).labels))
+        head = Head(shape, model.encoder, DROPOUT)
+        head.initialise(params.seed, task)
+        model.heads.put(task, head)
     model.heads.to(model.encoder.device)
 
     named = {f"encoder.{name}": parameter for name, parameter in _parameters(model, names)}
@@ -181,7 +182,6 @@ def _load(stage: Stage, params: TrainParams, workshop: Workshop) -> _Phase:
         params=params,
         model=model,
         named=named,
-        shapes=shapes,
         sets=sets,
         readers={task: reader(manifests["train", task]) for task in sets},
         dev={task: reader(group) for (kind, task), group in manifests.items() if kind == "dev"},
@@ -192,7 +192,7 @@ def _load(stage: Stage, params: TrainParams, workshop: Workshop) -> _Phase:
 def _data(stage: Stage, workshop: Workshop) -> dict[tuple[str, str], list[Manifest]]:
     """(train or dev, task) to the manifests of its prepared sets."""
     found: dict[tuple[str, str], list[Manifest]] = {}
-    for role in stage.inputs:
+    for role in sorted(stage.inputs):  # as the key has them: a map has no order
         kind, _, rest = role.partition("/")
         if rest:
             found.setdefault((kind, rest.split("/")[0]), []).append(workshop.manifest(stage, role))
@@ -212,7 +212,7 @@ def _part_loss(phase: _Phase, part: Part) -> Tensor:
     """Mean loss of one task's part of an update, over the task's own unit."""
     reader, prepared = phase.readers[part.task], phase.sets[part.task]
     examples = examples_of(part, phase.params, phase.sets)
-    kind = phase.shapes[part.task].kind
+    kind = _task(part.task).kind
     encoder = phase.model.encoder
     embeddings = encoder.vocabulary
     if kind == "mlm":
@@ -245,16 +245,23 @@ def _part_loss(phase: _Phase, part: Part) -> Tensor:
 
 def _dev_scores(phase: _Phase, task: str) -> dict[str, float]:
     phase.model.heads.eval()
-    rows = outcomes(_task(task), phase.model.heads.get(task), phase.dev[task], "")
+    head = phase.model.heads.get(task)
+    rows = outcomes(_task(task), head, phase.dev[task], "", labels=_task(task).labels)
     found = scores(_task(task), rows)
     return {metric: value for metric, value in found.items() if value is not None}
 
 
 def _keep_best(phase: _Phase, state: Checkpoint) -> Checkpoint:
-    """Look at English dev; keep the state if the mean of the phase's tasks is the best so far."""
-    tasks = [task for task in sorted(phase.sets) if task in phase.dev]
-    found = [_dev_scores(phase, task).get(_task(task).metric or "", 0.0) for task in tasks]
-    score = sum(found) / max(1, len(found))
+    """Look at English dev; keep the state if the mean of the phase's tasks is the best so far.
+
+    Where no task of the phase has a score (MLM), the last state is kept.
+    """
+    metrics = {task: _task(task).metric for task in sorted(phase.sets) if task in phase.dev}
+    scored = {task: metric for task, metric in metrics.items() if metric is not None}
+    if not scored:
+        return state
+    found = [_dev_scores(phase, task).get(metric, 0.0) for task, metric in scored.items()]
+    score = sum(found) / len(found)
     if state.best is not None and score <= state.best[0]:
         return state
     phase.best = {name: parameter.detach().clone() for name, parameter in phase.named.items()}
