@@ -5,6 +5,7 @@ Results go to stdout, words to stderr; exit codes are `xlbench_specs.exits.Comma
 
 import typer
 
+from xlbench_operator.commands.plan import plan
 from xlbench_operator.commands.report import report
 from xlbench_operator.commands.run import run
 from xlbench_operator.commands.validate import validate
@@ -18,5 +19,6 @@ def main() -> None:
 
 
 app.command()(validate)
+app.command()(plan)
 app.command()(run)
 app.command()(report)

@@ -1,0 +1,71 @@
+import pytest
+from xlbench_operator.planning.cost import cost_of, layer_flops, sharing_of
+from xlbench_specs.encoders import EncoderShape
+
+T, A, B = {"task": "$target"}, {"task": "ha-slots"}, {"task": "cldr-names"}
+E5_SMALL = EncoderShape(layers=12, hidden=384, feed_forward=1536)
+XLM_R_BASE = EncoderShape(layers=12, hidden=768, feed_forward=3072)
+
+
+def test_the_flops_of_a_token_are_those_worked_by_hand():
+    # 2 x (4 x 768^2 + 2 x 768 x 3072) + 4 x 39 x 768 = 14,155,776 + 119,808 a layer
+    assert layer_flops(XLM_R_BASE, 39) == 14_275_584
+    assert 12 * layer_flops(XLM_R_BASE, 39) == pytest.approx(171.3e6, rel=1e-4)
+
+
+# One model of 60 updates of 32 examples of 10 tokens: 19,200 tokens. Two cells of 100 examples.
+TOKEN = layer_flops(E5_SMALL, 10)
+WORK = {
+    "all layers trained": ({}, 3 * 12),
+    "eight layers frozen": ({"trainable": {"lowestLayer": 8, "embeddings": False}}, 8 + 3 * 4),
+    "all layers frozen, however many": (
+        {"trainable": {"lowestLayer": 200, "embeddings": False}},
+        12,
+    ),
+}
+
+
+@pytest.mark.parametrize(("training", "passes"), WORK.values(), ids=WORK)
+def test_the_work_of_training(lab, training, passes):
+    document = lab.arms(
+        {"tasks": [T]},
+        encoders=[{"name": "e5", "model": "builtin/e5-small-q4"}],
+        languages={"codes": lab.codes[:1]},
+        seeds=[1],
+        training=training,
+    )
+    cost = cost_of(lab.plan_of(document), lab.tasks)
+    assert cost.tokens == 19_200
+    assert cost.train_flops == pytest.approx(19_200 * passes * TOKEN)
+    assert cost.evaluate_flops == pytest.approx(200 * 10 * 12 * TOKEN)
+    assert cost.assumed == ()
+    assert cost.seconds(40) == pytest.approx((cost.train_flops + cost.evaluate_flops) / 40e9)
+
+
+def test_texts_are_cut_at_the_longest_input(lab):
+    document = lab.arms({"tasks": [T]}, training={"maxLength": 8}, seeds=[1])
+    assert cost_of(lab.plan_of(document), lab.tasks).tokens == 60 * 32 * 8
+
+
+def test_an_encoder_of_unknown_shape_is_taken_for_xlm_r_base_and_named(lab):
+    cost = cost_of(lab.plan_of(lab.arms({"tasks": [T]}, seeds=[1])), lab.tasks)
+    assert cost.assumed == ("FacebookAI/xlm-roberta-base",)
+    assert cost.train_flops == pytest.approx(19_200 * 36 * layer_flops(XLM_R_BASE, 10))
+
+
+def test_shared_training_is_paid_once(lab):
+    one = cost_of(lab.plan_of(lab.golden()), lab.tasks)
+    more = cost_of(lab.plan_of(lab.golden(singles=True)), lab.tasks)
+    # 9 stages of 60 updates come with the two controls; 3 of the 12 they need are there
+    assert more.tokens - one.tokens == 9 * 60 * 32 * 10
+
+
+def test_sharing_of_the_golden_plan(lab):
+    sharing = sharing_of(lab.plan_of(lab.golden(singles=True)))
+    # 1 + 1 + 2 + 3 + 2 + 2 phases for each of three seeds, in 17 languages
+    assert (sharing.grid.count, sharing.unshared.count, sharing.planned.count) == (561, 33, 30)
+    assert (sharing.grid.updates, sharing.unshared.updates, sharing.planned.updates) == (
+        2520 * 17,
+        2520,
+        2340,
+    )
