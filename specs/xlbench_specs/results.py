@@ -16,6 +16,8 @@ RESULTS_FILE = "results.parquet"
 SUMMARY_FILE = "summary.json"
 PROVENANCE_FILE = "provenance.json"
 REPORT_FILES = ("report.md", "report.html")
+MAJORITY = "majority"
+"""Name of the constant prediction among the baselines."""
 DIGITS = 6
 """Digits after the point of every number in the summary: far below any standard error."""
 

@@ -91,7 +91,7 @@ def test_two_seeds_give_a_difference_and_no_inference(experiment):
     assert answer.contrast.estimate is not None
     assert answer.contrast.verdict is None
     assert answer.contrast.low is None
-    assert "2 seeds: 2 paired seeds: no inference below 3." in answer.sentence
+    assert "2 seeds: fewer than 3 paired seeds, so nothing is inferred." in answer.sentence
 
 
 def test_a_failed_score_is_named_and_its_seed_leaves_the_contrast(experiment):

@@ -235,7 +235,7 @@ def _contrast(
         estimate=_rounded(float(np.mean(values))) if values else None,
     )
     if len(values) < MIN_SEEDS:
-        note = f"{len(values)} paired seeds: no inference below {MIN_SEEDS}"
+        note = f"fewer than {MIN_SEEDS} paired seeds, so nothing is inferred"
         return known.model_copy(update={"note": note})
     resampled = [at for at in paired.weights if cells[at].resampled]
     variance, units = 0.0, 0

@@ -46,17 +46,17 @@ class Evidence:
     @cached_property
     def statuses(self) -> dict[str, Status]:
         """How every stage of the plan came out."""
-        statuses: dict[str, Status] = {}
-        for key, stage in self.plan.stages.items():
-            if key in self.manifests:
-                statuses[key] = "done"
-            elif key in self.failures:
-                statuses[key] = "failed"
-            else:
-                before = (statuses.get(need) for need in stage.inputs.values())
-                blocked = any(status in {"failed", "skipped"} for status in before)
-                statuses[key] = "skipped" if blocked else "missing"
-        return statuses
+        known: dict[str, Status] = dict.fromkeys(self.manifests, "done")
+        known |= dict.fromkeys(self.failures, "failed")
+        return {key: self._status(key, known) for key in self.plan.stages}
+
+    def _status(self, key: str, known: dict[str, Status]) -> Status:
+        """How a stage came out, from how those it needs did; `known` is added to."""
+        if key not in known:
+            needs = [self._status(need, known) for need in self.plan.stages[key].inputs.values()]
+            blocked = any(status in {"failed", "skipped"} for status in needs)
+            known[key] = "skipped" if blocked else "missing"
+        return known[key]
 
     def reason(self, key: str) -> str:
         """Why a stage is not done: its own failure's class, or that of a stage it needs."""

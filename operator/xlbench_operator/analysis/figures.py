@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from xlbench_specs.results import Contrast, DevScore, ReportProvenance, Summary
 
-from xlbench_operator.analysis.tables import MINUS, language_name, scope_label
+from xlbench_operator.analysis.entries import MINUS, language_name, scope_label
 
 _WIDTH = 4.7
 _ROW = 0.235

@@ -30,14 +30,14 @@ from xlbench_specs.stages import Stage
 from xlbench_specs.store import Store, commit
 from xlbench_specs.tasks import Task, task_table
 
-from xlbench_operator.analysis import tables
+from xlbench_operator.analysis import run_tables, score_tables
+from xlbench_operator.analysis.entries import MINUS, Table, duration, metric_names
 from xlbench_operator.analysis.evidence import Evidence, read_evidence
 from xlbench_operator.analysis.figures import figures
 from xlbench_operator.analysis.provenance import provenance_of
 from xlbench_operator.analysis.resampling import RESAMPLES
 from xlbench_operator.analysis.rows import results_table
 from xlbench_operator.analysis.summary import summarise
-from xlbench_operator.analysis.tables import MINUS, Table
 from xlbench_operator.analysis.wording import points
 
 
@@ -169,29 +169,31 @@ def _page(
         "encoders": [
             {
                 "answer": answer,
-                "schedules": tables.schedules_table(summary, provenance, answer.encoder),
-                "scopes": tables.scopes_table(summary, answer.encoder),
+                "schedules": score_tables.schedules_table(summary, provenance, answer.encoder),
+                "scopes": score_tables.scopes_table(summary, answer.encoder),
                 "tests": [
                     {
                         "task": task,
                         "figure": f"languages-{answer.encoder}-{target}-{task}",
-                        "languages": tables.languages_table(summary, answer.encoder, target, task),
-                        "seeds": tables.seeds_table(summary, answer.encoder, target, task),
+                        "languages": score_tables.languages_table(
+                            summary, answer.encoder, target, task
+                        ),
+                        "seeds": score_tables.seeds_table(summary, answer.encoder, target, task),
                     }
                     for target, task in tests
                 ],
             }
             for answer in summary.answers
         ],
-        "metrics": tables.metric_names(summary),
+        "metrics": metric_names(summary),
         "several": len(encoders) > 1,
-        "ledger": tables.ledger_table(summary),
-        "forgetting": tables.forgetting_table(summary),
-        "probes": tables.probes_table(summary),
-        "contamination": tables.contamination_table(summary),
-        "collapsed": tables.collapsed_table(summary),
-        "missing": tables.missing_table(summary),
-        "costs": tables.costs_table(provenance),
+        "ledger": run_tables.ledger_table(summary),
+        "forgetting": run_tables.forgetting_table(summary),
+        "probes": score_tables.probes_table(summary),
+        "contamination": run_tables.contamination_table(summary),
+        "collapsed": run_tables.collapsed_table(summary),
+        "missing": run_tables.missing_table(summary),
+        "costs": run_tables.costs_table(provenance),
     }
 
 
@@ -207,7 +209,7 @@ def _templates() -> Environment:
     environment.filters["typeset"] = _typeset
     environment.filters["markdown"] = _markdown
     environment.filters["points"] = points
-    environment.filters["duration"] = tables.duration
+    environment.filters["duration"] = duration
     return environment
 
 

@@ -15,6 +15,7 @@ from xlbench_specs.experiment import TARGET, Analysis, Experiment
 from xlbench_specs.plans import Cell, ResolvedEndpoint
 from xlbench_specs.results import (
     DIGITS,
+    MAJORITY,
     Answer,
     CellScores,
     Contrast,
@@ -47,8 +48,6 @@ from xlbench_operator.analysis.rows import missing_scores, probe_scores
 from xlbench_operator.analysis.training import collapsed, forgetting, ledger
 from xlbench_operator.analysis.wording import sentence
 from xlbench_operator.planning.plan import resolved_endpoint
-
-MAJORITY = "majority"
 
 Tasks = Mapping[str, Task]
 

@@ -1,0 +1,309 @@
+"""The report's tables of scores: schedules, languages, seeds, the contrast, probes.
+
+Pure. Called by `xlbench_operator.analysis.report`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from xlbench_specs.results import (
+    MAJORITY,
+    CellScores,
+    Contrast,
+    Cost,
+    ReportProvenance,
+    ScheduleSummary,
+    Summary,
+)
+
+from xlbench_operator.analysis.entries import (
+    MINUS,
+    MISSING,
+    Column,
+    Entry,
+    Part,
+    Table,
+    difference_entry,
+    duration,
+    language_name,
+    mean_entry,
+    metric_name,
+    metric_names,
+    p_text,
+    plain_entry,
+    scope_label,
+    score_entry,
+    verdict_entry,
+    word,
+)
+from xlbench_operator.analysis.wording import points
+
+
+def schedules_table(summary: Summary, provenance: ReportProvenance, encoder: str) -> Table:
+    """Every schedule and baseline: endpoint, English, gap, gain and what it cost."""
+    costs = {row.schedule: row.train for row in provenance.schedules}
+    costs |= {row.schedule: row.train for row in provenance.schedules if row.encoder == encoder}
+    metrics = sorted({name for row in summary.schedules for name in row.other_metrics})
+    reference = summary.design.reference
+    gains = {
+        (row.first, row.scope): (f"gains/{at}", row)
+        for at, row in enumerate(summary.gains)
+        if row.encoder == encoder
+    }
+    rows = tuple(
+        (
+            word(row.schedule, "head"),
+            word(row.role, "quiet"),
+            mean_entry(row.endpoint.mean, row.endpoint.sd, f"schedules/{at}/endpoint"),
+            mean_entry(row.english.mean, row.english.sd, f"schedules/{at}/english"),
+            word(_gap(row)),
+            *(
+                score_entry(row.other_metrics.get(name), f"schedules/{at}/otherMetrics/{name}")
+                for name in metrics
+            ),
+            *(
+                _gain(gains.get((row.schedule, scope)))
+                for scope in (("endpoint", "english") if reference else ())
+            ),
+            Entry((Part(f"{row.updates:,}", f"schedules/{at}/updates"),)),
+            word(_cost(costs.get(row.schedule))),
+        )
+        for at, row in enumerate(summary.schedules)
+        if row.encoder == encoder
+    )
+    gained = (Column(f"gain over {reference}"), Column("gain in English")) if reference else ()
+    return Table(
+        name=f"schedules-{encoder}",
+        caption=(
+            f"Mean {metric_names(summary)} over the endpoint, in points, ± standard deviation over "
+            "seeds. Gains carry their interval. Updates are those of one seed; CPU time is that "
+            "of all its training, shared stages counted in full."
+        ),
+        columns=(
+            Column("schedule", numeric=False),
+            Column("role", numeric=False),
+            Column("endpoint"),
+            Column("English"),
+            Column("gap"),
+            *(Column(f"{metric_name(name)}, endpoint") for name in metrics),
+            *gained,
+            Column("updates"),
+            Column("CPU time"),
+        ),
+        rows=rows,
+    )
+
+
+def _gap(row: ScheduleSummary) -> str:
+    """The endpoint's mean less English's."""
+    if row.endpoint.mean is None or row.english.mean is None or row.schedule == MAJORITY:
+        return MISSING
+    return points(row.endpoint.mean - row.english.mean, signed=True)
+
+
+def _gain(found: tuple[str, Contrast] | None) -> Entry:
+    return difference_entry(*found) if found else word(MISSING, "quiet")
+
+
+def _cost(cost: Cost | None) -> str:
+    return MISSING if cost is None or not cost.stages else duration(cost.cpu_s)
+
+
+def languages_table(summary: Summary, encoder: str, target: str, task: str) -> Table:
+    """Every language of one test set: each schedule's mean, the contrast, majority, sizes."""
+    cells = [
+        (at, cell)
+        for at, cell in enumerate(summary.cells)
+        if (cell.encoder, cell.target, cell.task) == (encoder, target, task)
+    ]
+    names = list(dict.fromkeys(row.schedule for _, cell in cells for row in cell.schedules))
+    contrasts = _cell_contrasts(summary, encoder, target, task)
+    first_second = f" {MINUS} ".join(summary.design.contrast)
+    return Table(
+        name=f"languages-{encoder}-{target}-{task}",
+        caption=(
+            f"{metric_name(summary.design.metrics[task])} of {task} in points, mean over seeds. "
+            "Languages marked • make the endpoint. The interval of a difference is its own; "
+            "a verdict stands only where it holds under Holm over all languages."
+        ),
+        columns=(
+            Column("language", numeric=False),
+            *(Column(name) for name in names),
+            Column("majority"),
+            *((Column(first_second), Column("verdict", numeric=False)) if contrasts else ()),
+            Column("items"),
+            Column("units"),
+        ),
+        rows=tuple(
+            _language_row(at, cell, names, contrasts)
+            for at, cell in sorted(cells, key=lambda pair: _language_order(pair[1]))
+        ),
+    )
+
+
+def _language_order(cell: CellScores) -> tuple[bool, bool, str]:
+    """English last, the endpoint's languages first, each by name."""
+    return (cell.language == "en", not cell.in_endpoint, language_name(cell.language))
+
+
+def _language_row(
+    at: int,
+    cell: CellScores,
+    names: Sequence[str],
+    contrasts: Mapping[str, tuple[str, Contrast]],
+) -> tuple[Entry, ...]:
+    by_name = {row.schedule: (number, row) for number, row in enumerate(cell.schedules)}
+    contrast = contrasts.get(cell.language)
+    mark = " •" if cell.in_endpoint else ""
+    scores = []
+    for name in names:
+        number, row = by_name.get(name, (0, None))
+        path = f"cells/{at}/schedules/{number}/mean"
+        scores.append(score_entry(row.mean if row else None, path))
+    judged = (
+        (difference_entry(*contrast), verdict_entry(contrast[1]))
+        if contrast
+        else (word(MISSING, "quiet"), word(cell.absent or "", "quiet"))
+    )
+    return (
+        word(f"{language_name(cell.language)} ({cell.language}){mark}", "head"),
+        *scores,
+        score_entry(cell.majority, f"cells/{at}/majority", "quiet"),
+        *(judged if contrasts else ()),
+        Entry((Part(str(cell.examples), f"cells/{at}/examples"),), "quiet"),
+        Entry((Part(str(cell.units), f"cells/{at}/units"),), "quiet"),
+    )
+
+
+def _cell_contrasts(
+    summary: Summary, encoder: str, target: str, task: str
+) -> Mapping[str, tuple[str, Contrast]]:
+    """Language to path and contrast of the cells of one test set, English if it is alone."""
+    mine = [
+        (f"contrasts/{at}", row)
+        for at, row in enumerate(summary.contrasts)
+        if row.encoder == encoder
+    ]
+    cells = {
+        row.language: (path, row)
+        for path, row in mine
+        if row.scope == "cell" and (row.target, row.task) == (target, task) and row.language
+    }
+    english = next((each for each in mine if each[1].scope == "english"), None)
+    if cells and english and english[1].cells == 1:
+        cells["en"] = english
+    return cells
+
+
+def seeds_table(summary: Summary, encoder: str, target: str, task: str) -> Table:
+    """Every score of every seed; what is missing says how it came out."""
+    cells = [
+        (at, cell)
+        for at, cell in enumerate(summary.cells)
+        if (cell.encoder, cell.target, cell.task) == (encoder, target, task)
+    ]
+    rows = []
+    for at, cell in sorted(cells, key=lambda pair: _language_order(pair[1])):
+        for number, row in enumerate(cell.schedules):
+            scores = tuple(
+                score_entry(each.score, f"cells/{at}/schedules/{number}/seeds/{place}/score")
+                if each.score is not None
+                else word(each.status, "strong")
+                for place, each in enumerate(row.seeds)
+            )
+            name = language_name(cell.language)
+            rows.append((word(name, "head"), word(row.schedule), *scores))
+    heads = next((row.seeds for _, cell in cells for row in cell.schedules), [])
+    width = max((len(row) - 2 for row in rows), default=0)
+    labels = [f"seed {each.seed}" for each in heads] + [""] * (width - len(heads))
+    return Table(
+        name=f"seeds-{encoder}-{target}-{task}",
+        caption=f"{metric_name(summary.design.metrics[task])} of {task} in points, every seed.",
+        columns=(
+            Column("language", numeric=False),
+            Column("schedule", numeric=False),
+            *(Column(label) for label in labels[:width]),
+        ),
+        rows=tuple((*row, *[word("")] * (width + 2 - len(row))) for row in rows),
+    )
+
+
+def scopes_table(summary: Summary, encoder: str) -> Table:
+    """The primary contrast in every scope but single cells, with what its error is made of."""
+    rows = []
+    answers = [
+        (f"answers/{at}/contrast", answer.contrast)
+        for at, answer in enumerate(summary.answers)
+        if answer.encoder == encoder and answer.contrast
+    ]
+    others = [
+        (f"contrasts/{at}", row)
+        for at, row in enumerate(summary.contrasts)
+        if row.encoder == encoder and row.scope != "cell"
+    ]
+    for path, row in (*answers, *others):
+        rows.append(
+            (
+                word(scope_label(row), "head"),
+                difference_entry(path, row),
+                score_entry(row.seed_sd, f"{path}/seedSd"),
+                score_entry(row.item_se, f"{path}/itemSe"),
+                plain_entry(row.degrees_of_freedom, f"{path}/degreesOfFreedom"),
+                word(p_text(row.p)),
+                verdict_entry(row),
+                plain_entry(row.seeds_to_settle, f"{path}/seedsToSettle"),
+            )
+        )
+    return Table(
+        name=f"scopes-{encoder}",
+        caption=(
+            f" {MINUS} ".join(summary.design.contrast)
+            + ", in points. The first row is the declared question; the others are secondary and "
+            "not corrected for their number."
+        ),
+        columns=(
+            Column("over", numeric=False),
+            Column("difference"),
+            Column("SD over seeds"),
+            Column("SE of items"),
+            Column("df"),
+            Column("p"),
+            Column("verdict", numeric=False),
+            Column("seeds to settle"),
+        ),
+        rows=tuple(rows),
+    )
+
+
+def probes_table(summary: Summary) -> Table:
+    """Retrieval scores: a row for each language, a column for each model."""
+    models = list(dict.fromkeys((row.encoder, row.schedule, row.target) for row in summary.probes))
+    places = list(dict.fromkeys((row.task, row.language) for row in summary.probes))
+    found = {
+        (row.task, row.language, row.encoder, row.schedule, row.target): (at, row)
+        for at, row in enumerate(summary.probes)
+    }
+    rows = []
+    for task, language in places:
+        scores, chance, pool = [], word(MISSING), word("")
+        for model in models:
+            at, row = found.get((task, language, *model), (0, None))
+            scores.append(score_entry(row.score if row else None, f"probes/{at}/score"))
+            if row and row.chance is not None:
+                chance = score_entry(row.chance, f"probes/{at}/chance", "quiet")
+                pool = Entry((Part(str(row.examples), f"probes/{at}/examples"),), "quiet")
+        rows.append((word(language_name(language), "head"), word(task), *scores, chance, pool))
+    return Table(
+        name="probes",
+        caption=(
+            "Retrieval without training for it, in points: one seed of each arm beside the bare "
+            "encoder. A score holds for its pool, so it has no interval."
+        ),
+        columns=(
+            Column("language", numeric=False),
+            Column("probe", numeric=False),
+            *(Column(schedule or f"bare {encoder}") for encoder, schedule, _ in models),
+            Column("chance"),
+            Column("pool"),
+        ),
+        rows=tuple(rows),
+    )
