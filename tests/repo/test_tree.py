@@ -137,4 +137,4 @@ def test_all_distributions_and_the_chart_have_one_version() -> None:
 @pytest.mark.parametrize("folder", ["operator", "trainer"])
 def test_each_side_asks_for_this_version_of_the_contract(folder: str) -> None:
     project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
-    assert f"xlbench-specs=={project['version']}" in project["dependencies"]
+    assert f"xlbench-specs[s3]=={project['version']}" in project["dependencies"]
