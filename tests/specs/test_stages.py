@@ -130,6 +130,22 @@ GOLDEN = {
         ),
         "b621766338288d6f06e7829e02c3e2a7209ce85404a9d59128645c1bd696d254",
     ),
+    "a phase whose optimiser a later one carries": (
+        TRAIN.model_copy(
+            update={"params": TRAIN.params.model_copy(update={"keep_optimizer": True})}
+        ),
+        (
+            f'{{"inputs":{{"dev/ha-slots":"{D}","init":"{A}","train/cldr-names":"{C}",'
+            f'"train/ha-slots":"{B}"}},"kind":"train","params":{{"batchSize":32,'
+            '"batches":"homogeneous","checkpoint":"last","clip":1.0,"dropout":0.1,'
+            '"keepOptimizer":true,"learningRate":2e-05,"objective":"erm","optimizer":"reset",'
+            '"precision":"fp32","seed":3,"tasks":{"cldr-names":{"lossWeight":0.5,"occurrence":1,'
+            '"updates":40},"ha-slots":{"lossWeight":1.0,"occurrence":0,"updates":60}},'
+            '"tf32":false,"threads":1,"trainable":{"embeddings":false,"lowestLayer":8},'
+            '"warmup":0.1,"weightDecay":0.0},"recipe":1,"type":"xlbench.dev/stage/v1"}'
+        ),
+        "b9c6368a9be649f9c7fca4dd29a9cf3c8f1e7a2f81703a4258f22a97fcd3e1e1",
+    ),
     "a score": (
         EVALUATE,
         (
