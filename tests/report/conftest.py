@@ -309,6 +309,7 @@ def _provenance(key: str) -> Provenance:
         host="laptop",
         hardware="cpu, 2 cores",
         versions={"torch": "2.13.0"},
+        trainer_build=_digest("build", _stream(key).random() < 0.5),
     )
 
 

@@ -74,6 +74,8 @@ def test_equal_runs_write_equal_bytes_whatever_their_attempts_and_times(experime
     first, second = (build_report(each.store, each.plan, resamples=50) for each in (one, other))
     assert first.files()["summary.json"] == second.files()["summary.json"]
     assert first.files()["results.parquet"] == second.files()["results.parquet"]
+    name = "figures/languages-e5-small-ha-intent-ha-intent.svg"
+    assert first.files()[name] == second.files()[name]
     assert first.files()["provenance.json"] != second.files()["provenance.json"]
 
 

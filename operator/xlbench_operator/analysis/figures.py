@@ -202,7 +202,9 @@ def _ledger(summary: Summary) -> str:
     encoder = summary.ledger[0].encoder
     rows = [row for row in summary.ledger if row.encoder == encoder and row.role != "baseline"]
     names = list(dict.fromkeys(row.schedule for row in rows))[::-1]
-    tasks = list(dict.fromkeys(row.task for row in rows))
+    tasks = sorted(
+        dict.fromkeys(row.task for row in rows), key=lambda task: task in summary.design.targets
+    )
     figure, axes = _axes(_HEAD + 0.3 + 0.32 * len(names))
     left = dict.fromkeys(names, 0)
     for number, task in enumerate(tasks):

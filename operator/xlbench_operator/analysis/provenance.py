@@ -11,6 +11,9 @@ from xlbench_specs.results import Cost, ReportProvenance, ScheduleCost, StagePro
 
 from xlbench_operator.analysis.evidence import KINDS, Evidence
 
+SHORT = 12
+"""Digits of a build's digest that people are shown."""
+
 
 def provenance_of(evidence: Evidence, analysis: str) -> ReportProvenance:
     """Times, hosts and versions of every finished stage; `analysis` is the analysis' digest."""
@@ -62,7 +65,7 @@ def _differences(manifests: Iterable[Manifest]) -> Iterator[str]:
     seen: dict[str, set[str]] = {}
     for each in manifests:
         made = each.provenance
-        seen.setdefault("trainer build", set()).add(made.trainer_build or "unknown")
+        seen.setdefault("trainer build", set()).add((made.trainer_build or "unknown")[:SHORT])
         seen.setdefault("hardware", set()).add(made.hardware)
         for library, version in made.versions.items():
             seen.setdefault(library, set()).add(version)
