@@ -116,6 +116,12 @@ def test_it_says_what_difference_can_be_shown(spec, change, words):
     assert words in planned(spec(**change)).stdout
 
 
+def test_one_arm_is_compared_with_nothing(spec):
+    arm = {"name": "arm", "phases": [{"tasks": [{"task": "$target"}]}]}
+    text = planned(spec(schedules=[arm], budget={"target": 60})).stdout
+    assert "no two arms are compared" in text
+
+
 def test_it_says_what_a_reviewer_would(spec):
     text = planned(spec()).stdout
     assert "no-long-control" in text

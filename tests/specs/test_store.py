@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 
 import pytest
 from xlbench_specs import layout
@@ -14,6 +15,7 @@ from xlbench_specs.store import (
     NotFoundError,
     commit,
     finished,
+    folder_hash,
     open_store,
     payload_file,
     sha256_of,
@@ -281,7 +283,7 @@ def test_a_payload_file_that_is_gone_or_was_never_named_is_not_found(store, with
         payload_file(store, with_payload, "weights.bin")
 
 
-@pytest.mark.parametrize("bad", ["s3://bucket/prefix", "file://folder", "/a/folder", "file:/a"])
+@pytest.mark.parametrize("bad", ["ftp://host/folder", "file://folder", "/a/folder", "file:/a"])
 def test_an_address_that_is_no_store_is_refused(bad):
     with pytest.raises(ValueError, match="must be file:///an/absolute/folder"):
         open_store(bad)
@@ -308,3 +310,17 @@ def test_readers_see_the_old_or_the_new_content_and_no_partial_file(tmp_path):
     store.put("a/b", b"content")
     (tmp_path / "a" / ".partial-of-a-killed-writer").write_bytes(b"cont")
     assert store.list("a") == ["a/b"]
+
+
+def test_the_hash_of_a_folder_is_of_names_and_contents_in_any_order(tmp_path):
+    for folder, names in (("one", "ab"), ("other", "ba")):
+        for name in names:
+            file = tmp_path / folder / "sub" / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"content of {name}")
+    assert folder_hash(tmp_path / "one") == folder_hash(tmp_path / "other")
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", folder_hash(tmp_path / "one"))
+    (tmp_path / "one/sub/a").rename(tmp_path / "one/sub/c")
+    renamed = folder_hash(tmp_path / "one")
+    (tmp_path / "other/sub/a").write_text("another content")
+    assert len({renamed, folder_hash(tmp_path / "other"), folder_hash(tmp_path / "none")}) == 3
