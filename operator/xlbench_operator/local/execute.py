@@ -170,8 +170,9 @@ class Execution:
     def _fill(self, selector: selectors.BaseSelector) -> None:
         """Start trainers while there are free places and something can start."""
         self._moved = False
-        while not self._stops and len(self._processes) < self._settings.jobs:
-            batch = next_batch(self.board, self._rates.cost_s, self._settings.jobs)
+        jobs = self._settings.jobs
+        while not self._stops and (idle := jobs - len(self._processes)):
+            batch = next_batch(self.board, self._rates.cost_s, jobs, idle)
             if not batch:
                 return
             there = {key for key in batch if self._is_finished(key)}  # by another run meanwhile

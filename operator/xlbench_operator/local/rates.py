@@ -12,8 +12,8 @@ from xlbench_specs.stages import EncoderParams, Kind, Stage, TrainParams
 from xlbench_operator.local.graph import Graph
 
 PRIOR_S: Mapping[Kind, float] = {
-    "encoder": 8.0,
-    "prepare": 2.0,
+    "encoder": 3.0,
+    "prepare": 1.0,
     "train": 0.25,
     "evaluate": 1.0,
     "report": 15.0,

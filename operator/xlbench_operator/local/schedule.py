@@ -9,6 +9,7 @@ self-scheduling).
 """
 
 from collections.abc import Callable, Mapping
+from math import inf
 
 from xlbench_operator.local.board import ENDED, Board, State
 from xlbench_operator.local.graph import Graph
@@ -19,7 +20,7 @@ Cost = Callable[[str], float]
 START_S = 5.0
 """What starting a trainer costs: importing its libraries and loading an encoder."""
 WORTH_S = 4 * START_S
-"""A process gets at least so much work, where that keeps nobody else from working."""
+"""A process gets at least so much work, where that leaves no other without any."""
 
 
 def ranks(graph: Graph, cost: Cost) -> dict[str, float]:
@@ -31,29 +32,33 @@ def ranks(graph: Graph, cost: Cost) -> dict[str, float]:
     return found
 
 
-def next_batch(board: Board, cost: Cost, jobs: int) -> list[str]:
+def next_batch(board: Board, cost: Cost, jobs: int, idle: int) -> list[str]:
     """Stages for one process, in the order in which it should run them; empty if none can start.
 
-    All stand on one encoder, as two would fill the memory. With one job nothing can be waited
-    for elsewhere, so a batch may also hold what needs the products of the batch itself.
+    All stand on one encoder, as two would fill the memory. A batch may also hold what needs the
+    products of the batch itself, as long as it is small: others could start it, but not sooner.
+    With one job there are no others, and a process takes all it can.
     """
     groups = _ranked(board, cost)
-    ready = [keys for group in groups if (keys := _startable(board, group, set()))]
+    ready = {group: keys for group in groups if (keys := _startable(board, group, set()))}
     if not ready:
         return []
-    total = sum(cost(key) for keys in ready for key in keys)
-    enough = total / jobs if total / jobs < WORTH_S else max(WORTH_S, total / (2 * jobs))
-    encoder = board.graph.encoder[ready[0][0]]
+    total = sum(cost(key) for keys in ready.values() for key in keys)
+    enough = max(min(total / idle, WORTH_S), total / (2 * jobs)) if jobs > 1 else inf
+    small = WORTH_S if jobs > 1 else inf
+    encoder = board.graph.encoder[next(iter(ready))[0]]
     batch: dict[str, None] = {}
     spent = 0.0
     for group in groups:
         if board.graph.encoder[group[0]] != encoder:
             continue
-        keys = _startable(board, group, set(batch) if jobs == 1 else set())
-        if not keys or (batch and jobs > 1 and spent >= enough):
-            continue
-        batch.update(dict.fromkeys(keys))
-        spent += sum(cost(key) for key in keys)
+        keys, most = ready.get(group, []), enough
+        if not keys:
+            keys = _startable(board, group, set(batch))
+            most = small - sum(map(cost, keys))
+        if not batch or spent < most:
+            batch.update(dict.fromkeys(keys))
+            spent += sum(map(cost, keys))
     return list(batch)
 
 

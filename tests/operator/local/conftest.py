@@ -18,7 +18,7 @@ STAND_IN = Path(__file__).with_name("stand_in_trainer.py")
 
 
 def spec_of(**changes):
-    """A small experiment: two arms that share nothing, one control that shares a prefix."""
+    """A small experiment: two arms that share nothing but data."""
     target = {"tasks": [{"task": "$target"}]}
     spec = {
         "encoders": [{"name": "tiny", "model": "builtin/random-tiny"}],
@@ -51,6 +51,19 @@ def plan_of(**changes):
 @pytest.fixture
 def plan():
     return plan_of()
+
+
+@pytest.fixture
+def plan_with_shared_prefix():
+    target, names = {"tasks": [{"task": "$target"}]}, {"tasks": [{"task": "cldr-names"}]}
+    slots = {"tasks": [{"task": "ha-slots"}]}
+    return plan_of(
+        seeds=[1],
+        schedules=[
+            {"name": "chain", "phases": [names, slots, target]},
+            {"name": "only-names", "role": "control", "phases": [names, target]},
+        ],
+    )
 
 
 @pytest.fixture
