@@ -1,0 +1,189 @@
+"""Kept outputs of frozen layers: those of the layers, bounded, and safe beside other processes."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from xlbench_trainer import frozen
+from xlbench_trainer.batches import padded
+from xlbench_trainer.encoders import embed, load, run_layers
+from xlbench_trainer.frozen import frozen_outputs, length_sorted
+from xlbench_trainer.reading import Reader
+from xlbench_trainer.tokens import Items, PreparedSet
+
+LENGTHS = [5, 3, 9, 3, 7]
+TOKENS = sum(LENGTHS)
+SIZE = TOKENS * 16 * 4
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny_folder):
+    return load(tiny_folder, "folder", 0.1)
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    ids = np.random.default_rng(1).integers(5, 150, TOKENS).astype(np.int32)
+    nothing = [""] * len(LENGTHS)
+    return PreparedSet(
+        ids=ids,
+        offsets=np.cumsum([0, *LENGTHS]),
+        labels=np.zeros(len(LENGTHS), np.int32),
+        items=Items(nothing, nothing, nothing, nothing),
+        sequences_per_example=1,
+        label_names=[],
+    )
+
+
+@dataclass
+class Kept:
+    encoder: object
+    prepared: object
+    scratch: Path
+
+    def __call__(self, depth=1, data_key="d", scratch_bytes=10**9):
+        return frozen_outputs(
+            self.encoder,
+            depth,
+            self.prepared,
+            encoder_key="e",
+            data_key=data_key,
+            scratch=self.scratch,
+            scratch_bytes=scratch_bytes,
+        )
+
+    @property
+    def files(self):
+        return sorted(path.name for path in self.scratch.iterdir())
+
+
+@pytest.fixture
+def kept(encoder, prepared, tmp_path):
+    return Kept(encoder, prepared, tmp_path / "scratch")
+
+
+def direct(encoder, prepared, sequences, depth):
+    """`[batch, seq, hidden]` and mask, by the layers themselves."""
+    encoder.model.eval()
+    with torch.no_grad():
+        ids, mask = padded(prepared, sequences, encoder.pad)
+        return run_layers(encoder, embed(encoder, ids), mask, range(depth)), mask
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_kept_outputs_are_those_of_the_layers_bit_for_bit(kept, encoder, prepared, depth):
+    encoder.model.train()  # what is frozen is run in eval mode, whoever asks
+    outputs = kept(depth)
+    order = next(length_sorted(prepared.lengths, frozen.BATCH_TOKENS))
+    hidden, mask = direct(encoder, prepared, order, depth)
+    for row, sequence in enumerate(order):
+        start, stop = prepared.offsets[sequence : sequence + 2]
+        assert torch.equal(torch.from_numpy(outputs[start:stop].copy()), hidden[row][mask[row]])
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_in_a_batch_with_other_neighbours_they_are_close(kept, encoder, prepared, depth):
+    batch = np.array([3, 0])
+    encoder.model.eval()
+    with torch.no_grad():
+        with_kept, mask = Reader(encoder, prepared, depth, kept(depth)).hidden(batch)
+        without, _ = Reader(encoder, prepared, depth, None).hidden(batch)
+        whole = encoder.model(padded(prepared, batch, 0)[0], attention_mask=mask).last_hidden_state
+    assert torch.allclose(with_kept[mask], without[mask], atol=1e-6)
+    assert torch.allclose(without[mask], whole[mask], atol=1e-6)
+
+
+def test_they_are_computed_once(kept, monkeypatch):
+    first = kept().copy()
+    monkeypatch.setattr(frozen, "run_layers", None)
+    assert np.array_equal(kept(), first)
+    with pytest.raises(TypeError):
+        kept(data_key="other")
+
+
+def test_a_map_cannot_be_written_to(kept):
+    with pytest.raises(ValueError, match="read-only"):
+        kept()[0] = 0
+
+
+def test_a_set_that_is_too_large_is_not_kept(kept, monkeypatch):
+    monkeypatch.setattr(frozen, "KEPT_BYTES", SIZE - 1)
+    assert kept() is None
+    monkeypatch.setattr(frozen, "KEPT_BYTES", SIZE)
+    assert kept() is not None
+
+
+def test_two_processes_at_once_do_not_disturb_each_other(kept, monkeypatch):
+    run, inner = run_layers, []
+
+    def another_comes_first(*arguments):
+        monkeypatch.setattr(frozen, "run_layers", run)
+        if not inner:
+            inner.append(None)
+            inner[0] = kept()  # begins after us and ends before us
+        return run(*arguments)
+
+    monkeypatch.setattr(frozen, "run_layers", another_comes_first)
+    outer = kept()
+    assert np.array_equal(outer, inner[0])
+    assert len(kept.files) == 1
+
+
+def age(scratch, hours):
+    for path in scratch.iterdir():
+        then = path.stat().st_mtime - 3600 * hours
+        os.utime(path, (then, then))
+
+
+def test_the_ones_used_longest_ago_make_room(kept):
+    for data_key in ("a", "b", "c"):
+        kept(data_key=data_key)
+        age(kept.scratch, 2)
+    oldest, used = kept.files, None
+    kept(data_key="a")
+    kept(data_key="d", scratch_bytes=2 * SIZE)
+    used = kept.files
+    assert len(used) == 2
+    assert len(set(used) & set(oldest)) == 1
+    before = set(used)
+    kept(data_key="a", scratch_bytes=2 * SIZE)
+    assert set(kept.files) == before
+
+
+def test_young_ones_stay_even_beyond_the_bound(kept):
+    for data_key in ("a", "b"):
+        kept(data_key=data_key, scratch_bytes=SIZE)
+    assert len(kept.files) == 2
+
+
+def test_what_a_killed_process_left_half_written_goes_when_it_is_old(kept):
+    kept.scratch.mkdir()
+    (kept.scratch / "partial-1").write_bytes(bytes(SIZE))
+    kept(data_key="a", scratch_bytes=SIZE)
+    assert "partial-1" in kept.files
+    age(kept.scratch, 2)
+    kept(data_key="b", scratch_bytes=SIZE)
+    assert len(kept.files) == 1
+
+
+def test_a_file_that_is_dropped_meanwhile_is_made_again(kept, monkeypatch):
+    first = kept().copy()
+    utime = os.utime
+
+    def dropped(path):
+        utime(path)
+        path.unlink()
+        monkeypatch.setattr(os, "utime", utime)
+
+    monkeypatch.setattr(os, "utime", dropped)
+    assert np.array_equal(kept(), first)
+
+
+def test_batches_go_from_long_to_short_within_their_budget():
+    lengths = np.array([3, 9, 1, 9, 4])
+    batches = [batch.tolist() for batch in length_sorted(lengths, 18)]
+    assert batches == [[1, 3], [4, 0, 2]]
+    assert [batch.tolist() for batch in length_sorted(lengths, 1)] == [[1], [3], [4], [0], [2]]
