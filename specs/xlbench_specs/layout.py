@@ -26,6 +26,11 @@ def checkpoint(key: str, attempt: str, update: int) -> str:
     return f"checkpoints/{key}/{attempt}/{update:08d}"
 
 
+def checkpoint_update(path: str) -> int:
+    """Update of the checkpoint that a file below `checkpoints` belongs to."""
+    return int(path.split("/")[3])
+
+
 def experiment(name: str, uid: str) -> str:
     """Folder of one experiment."""
     return f"experiments/{name}/{uid}"
@@ -39,6 +44,16 @@ def plan(experiment_folder: str) -> str:
 def job(experiment_folder: str, name: str) -> str:
     """The stage file of one Job."""
     return f"{experiment_folder}/jobs/{name}.json"
+
+
+def attempts(experiment_folder: str) -> str:
+    """Folder of the records of Jobs that ended and left stages without a manifest."""
+    return f"{experiment_folder}/attempts"
+
+
+def attempt(experiment_folder: str, name: str) -> str:
+    """The record of one such Job, written once."""
+    return f"{attempts(experiment_folder)}/{name}.json"
 
 
 def failure(experiment_folder: str, key: str) -> str:

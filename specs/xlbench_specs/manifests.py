@@ -165,3 +165,26 @@ class Failure(Document):
     """Last lines of what the stage said."""
     retryable: bool
     """Whether another attempt may help."""
+    job: str | None = None
+    """Job in which it failed, on a cluster; tells this failure from one of an earlier attempt."""
+
+
+class Attempt(Document):
+    """A Job that ended and left stages without a manifest: written once, before the Job may go."""
+
+    schema_version: Literal[1] = 1
+    """Version of this shape."""
+    job: str
+    """Name of the Job."""
+    bundle: Key
+    """The bundle that it carried."""
+    number: Annotated[int, Field(ge=1)]
+    """Number of the attempt at this bundle."""
+    retries: Annotated[int, Field(ge=0)]
+    """`execution.retryFailed` when it ended; a higher one tries its failures again."""
+    ended: float
+    """When it ended, seconds since 1970."""
+    failures: Annotated[list[Failure], Field(min_length=1)]
+    """The stages that it failed at; those that it never came to are not blamed."""
+    reached: dict[Key, int] = {}
+    """Update of the newest checkpoint of the train stages among them."""

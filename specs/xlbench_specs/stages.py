@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from xlbench_specs.documents import Document, digest
-from xlbench_specs.experiment import Trainable
+from xlbench_specs.experiment import Analysis, Trainable
 
 STAGE_TYPE = "xlbench.dev/stage/v1"
 Kind = Literal["encoder", "prepare", "train", "evaluate", "report"]
@@ -225,3 +225,7 @@ class StageFile(Document):
     """The stages to run, first to last; those that have a manifest are passed over."""
     runtime: StageRuntime = StageRuntime()
     """How to run them."""
+    job: str | None = None
+    """Name of the Job, on a cluster; failures of these stages are recorded under it."""
+    analysis: Analysis | None = None
+    """What a report stage compares; its digest is in the stage."""

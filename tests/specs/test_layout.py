@@ -11,6 +11,11 @@ PATHS = {
     "experiment": (EXPERIMENT, "experiments/quickstart/0123"),
     "plan": (layout.plan(EXPERIMENT), "experiments/quickstart/0123/plan.json"),
     "job": (layout.job(EXPERIMENT, "train-1"), "experiments/quickstart/0123/jobs/train-1.json"),
+    "attempts": (layout.attempts(EXPERIMENT), "experiments/quickstart/0123/attempts"),
+    "attempt": (
+        layout.attempt(EXPERIMENT, "train-1"),
+        "experiments/quickstart/0123/attempts/train-1.json",
+    ),
     "failure": (layout.failure(EXPERIMENT, "k"), "experiments/quickstart/0123/failures/k.json"),
     "log": (layout.log(EXPERIMENT, "train-1"), "experiments/quickstart/0123/logs/train-1.log"),
 }
@@ -25,3 +30,7 @@ def test_where_things_lie(path, expected):
 def test_checkpoints_sort_by_update():
     steps = [layout.checkpoint("k", "a", update) for update in (1, 20, 300, 4000)]
     assert sorted(steps) == steps
+
+
+def test_a_checkpoints_file_tells_its_update():
+    assert layout.checkpoint_update(f"{layout.checkpoint('k', 'a', 7)}/state.json") == 7

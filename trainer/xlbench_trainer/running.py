@@ -5,6 +5,7 @@ the others go on; a stage whose input failed is skipped.
 """
 
 import logging
+import os
 import platform
 import resource
 import tempfile
@@ -65,7 +66,8 @@ def run_file(file: StageFile, store: Store, progress: JsonLines) -> TrainerExit:
 
 
 def _run_all(file: StageFile, workshop: Workshop, progress: JsonLines) -> TrainerExit:
-    store, attempt, tally = workshop.store, uuid.uuid4().hex, _Tally()
+    attempt = os.environ.get("XLBENCH_ATTEMPT") or uuid.uuid4().hex  # a Job's pod says its uid
+    store, tally = workshop.store, _Tally()
     for stage in file.stages:
         progress.begin(stage.key)
         if finished(store, stage.kind, stage.key) is not None:
@@ -92,7 +94,7 @@ def _run_all(file: StageFile, workshop: Workshop, progress: JsonLines) -> Traine
                 progress.say("done")
                 continue
             LOG.exception("%s stage %s failed", stage.kind, stage.key)
-            tally.lost[stage.key] = _record_failure(store, file.experiment, stage, error)
+            tally.lost[stage.key] = _record_failure(store, file, stage, error)
             progress.say("failed", message=str(error))
             continue
         tally.done.add(stage.key)
@@ -199,7 +201,7 @@ class WrongRecipeError(Exception):
         )
 
 
-def _record_failure(store: Store, experiment: str, stage: Stage, error: Exception) -> TrainerExit:
+def _record_failure(store: Store, file: StageFile, stage: Stage, error: Exception) -> TrainerExit:
     reason: Literal["task-is-wrong", "wrong-recipe", "error", "lost"]
     match error:
         case BadTaskError():
@@ -216,8 +218,9 @@ def _record_failure(store: Store, experiment: str, stage: Stage, error: Exceptio
         reason=reason,
         message="".join(traceback.format_exception(error))[-LAST_LINES:],
         retryable=code is TrainerExit.FAILED,
+        job=file.job,
     )
-    store.put(layout.failure(experiment, stage.key), failure.text().encode())
+    store.put(layout.failure(file.experiment, stage.key), failure.text().encode())
     return code
 
 
