@@ -192,6 +192,9 @@ class Contrast(Document):
     """What may be said, by the adjusted p values in a family; None where nothing is inferred."""
     seeds_to_settle: int | None = None
     """Seeds with 80 % power at the margin; None where not asked or no number is enough."""
+    limit: float | None = None
+    """Smallest true difference that these test items show with 80 % power, however many seeds;
+    None unless no number of seeds is enough for the margin."""
     note: str | None = None
     """Why nothing is inferred, or what to mind."""
 

@@ -11,6 +11,7 @@ from xlbench_operator.analysis.inference import (
     estimate,
     holm,
     interval,
+    limit_of_items,
     is_collapsed,
     p_value,
     power,
@@ -130,6 +131,8 @@ def test_seeds_to_settle_agrees_with_published_sample_sizes(seed_sd: float, seed
 def test_no_number_of_seeds_settles_what_the_items_cannot() -> None:
     small_test_sets = Estimate(0.0, 4, 1e-6, 0.01**2, 100)
     assert seeds_to_settle(small_test_sets, margin=0.01, confidence=0.95) is None
+    # SE is the items' 0.01 alone, on 99 degrees of freedom: (1.984 + 0.845) * 0.01
+    assert limit_of_items(small_test_sets, confidence=0.95) == pytest.approx(0.0283, abs=1e-4)
 
 
 @pytest.mark.parametrize(

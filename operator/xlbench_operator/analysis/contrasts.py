@@ -21,6 +21,7 @@ from xlbench_operator.analysis.inference import (
     estimate,
     holm,
     interval,
+    limit_of_items,
     p_value,
     seeds_to_settle,
     verdict,
@@ -110,6 +111,7 @@ def adjusted(contrasts: Sequence[Contrast], rules: Rules) -> list[Contrast]:
             "p_holm": _rounded(p_different),
             "p_equivalence_holm": _rounded(p_equivalent),
             "seeds_to_settle": None,
+            "limit": None,
         }
         if p_equivalent < 1 - rules.confidence:
             update["verdict"] = "equivalent"
@@ -262,6 +264,8 @@ def _judged(found: Estimate, rules: Rules) -> dict[str, object]:
         if word == "inconclusive"
         else None
     )
+    unsettled = word == "inconclusive" and settle is None
+    limit = limit_of_items(found, confidence=rules.confidence) if unsettled else None
     return {
         "low": _rounded(low),
         "high": _rounded(high),
@@ -274,6 +278,7 @@ def _judged(found: Estimate, rules: Rules) -> dict[str, object]:
         "p_equivalence": _rounded(equivalence_p_value(found, rules.margin)),
         "verdict": word,
         "seeds_to_settle": settle,
+        "limit": None if limit is None else _rounded(limit),
     }
 
 

@@ -193,6 +193,17 @@ def seeds_to_settle(
     return high
 
 
+def limit_of_items(found: Estimate, *, confidence: float) -> float:
+    """Smallest true difference that the test items of `found` show, however many the seeds."""
+    return smallest_detectable_difference(
+        MAX_SEEDS,
+        math.sqrt(found.seed_variance),
+        item_variance=found.item_variance,
+        units=found.units,
+        confidence=confidence,
+    )
+
+
 def smallest_detectable_difference(
     seeds: int,
     seed_sd: float,

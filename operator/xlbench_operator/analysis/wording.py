@@ -49,12 +49,12 @@ def _verdict(contrast: Contrast, design: Design) -> str:
         return f"equivalent, within {margin}"
     if contrast.verdict != _UNSETTLED:
         return str(contrast.verdict)
-    if contrast.seeds_to_settle is None:
+    if contrast.seeds_to_settle is None and contrast.limit is not None:
         return (
-            f"{_UNSETTLED}; the test sets are too small for more seeds alone to settle "
-            f"a difference of {margin}"
+            f"{_UNSETTLED}; the test sets are too small for a difference of {margin}: with any "
+            f"number of seeds they settle about {points(contrast.limit)} points or more"
         )
-    if contrast.seeds_to_settle <= len(contrast.differences):
+    if (contrast.seeds_to_settle or 0) <= len(contrast.differences):
         return f"{_UNSETTLED}; a true difference of {margin} would most likely have shown"
     return (
         f"{_UNSETTLED}; about {contrast.seeds_to_settle} seeds would settle "
