@@ -14,7 +14,7 @@ from xlbench_specs.stages import EncoderParams, EvaluateParams, TrainParams
 from xlbench_operator.planning.doses import Tasks
 
 GFLOPS = 40.0
-"""GFLOP/s of one trainer process on one core; measured with builtin/e5-small-q4 on a CPU."""
+"""GFLOP/s assumed of one trainer process: about one CPU core; a run shows the real number."""
 FORWARD_AND_BACKWARD = 3
 """Passes worth of work in an update of a trained layer; a frozen one has the forward pass only."""
 MODEL = (
