@@ -187,3 +187,12 @@ def test_batches_go_from_long_to_short_within_their_budget():
     batches = [batch.tolist() for batch in length_sorted(lengths, 18)]
     assert batches == [[1, 3], [4, 0, 2]]
     assert [batch.tolist() for batch in length_sorted(lengths, 1)] == [[1], [3], [4], [0], [2]]
+
+
+def test_going_on_from_kept_shallower_outputs_changes_no_bit(encoder, prepared, tmp_path):
+    whole = Kept(encoder, prepared, tmp_path / "whole")(depth=2)
+    kept = Kept(encoder, prepared, tmp_path / "parts")
+    kept(depth=1)
+
+    assert np.array_equal(kept(depth=2), whole)
+    assert [name.removesuffix(".f32").rpartition("-")[2] for name in kept.files] == ["001", "002"]

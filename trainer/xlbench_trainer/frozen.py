@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from xlbench_specs.documents import digest
 
-from xlbench_trainer.batches import padded
+from xlbench_trainer.batches import padded, padded_outputs
 from xlbench_trainer.encoders import Encoder, embed, run_layers
 from xlbench_trainer.tokens import PreparedSet
 
@@ -45,8 +46,8 @@ def frozen_outputs(
     if size > KEPT_BYTES:
         return None
     threads = torch.get_num_threads()  # the last bits of a sum depend on how it is split
-    facts = {"encoder": encoder_key, "data": data_key, "depth": depth, "threads": threads}
-    path = scratch / f"frozen-{digest(facts)}.f32"
+    facts = {"encoder": encoder_key, "data": data_key, "threads": threads}
+    path = scratch / f"frozen-{digest(facts)}-{depth:03d}.f32"
     shape = (prepared.ids.shape[0], encoder.hidden)
     while True:
         try:
@@ -62,18 +63,44 @@ def _write(path: Path, encoder: Encoder, depth: int, prepared: PreparedSet) -> N
     partial = path.with_name(f"partial-{uuid.uuid4().hex}")
     shape = (prepared.ids.shape[0], encoder.hidden)
     outputs = np.memmap(partial, "<f4", mode="w+", shape=shape)
+    below, kept = _deepest(path, shape)
     encoder.model.eval()
     with torch.no_grad():
         for sequences in length_sorted(prepared.lengths, BATCH_TOKENS):
-            ids, mask = (
-                each.to(encoder.device) for each in padded(prepared, sequences, encoder.pad)
-            )
-            hidden = run_layers(encoder, embed(encoder, ids), mask, range(depth)).cpu().numpy()
+            first, mask = _below(encoder, prepared, sequences, kept)
+            hidden = run_layers(encoder, first, mask, range(below, depth)).cpu().numpy()
             for row, sequence in enumerate(sequences):
                 start, stop = prepared.offsets[sequence : sequence + 2]
                 outputs[start:stop] = hidden[row, : stop - start]
     outputs.flush()
     partial.replace(path)
+
+
+def _deepest(path: Path, shape: tuple[int, int]) -> tuple[int, NDArray[np.float32] | None]:
+    """The deepest layer below that of `path` whose outputs on this set are kept, and them.
+
+    Going on from them is exact: batches are the same, and padding is seen by nobody.
+    """
+    name, _, depth = path.stem.rpartition("-")
+    for shallower in range(int(depth) - 1, 0, -1):
+        with suppress(FileNotFoundError):
+            below = path.with_name(f"{name}-{shallower:03d}.f32")
+            return shallower, np.memmap(below, "<f4", mode="r", shape=shape)
+    return 0, None
+
+
+def _below(
+    encoder: Encoder,
+    prepared: PreparedSet,
+    sequences: NDArray[np.int64],
+    kept: NDArray[np.float32] | None,
+) -> tuple[Tensor, Tensor]:
+    """What the first layer that is run sees of some sequences, and the mask."""
+    if kept is not None:
+        hidden, mask = padded_outputs(prepared, sequences, kept)
+        return hidden.to(encoder.device), mask.to(encoder.device)
+    ids, mask = padded(prepared, sequences, encoder.pad)
+    return embed(encoder, ids.to(encoder.device)), mask.to(encoder.device)
 
 
 def length_sorted(lengths: NDArray[np.int64], tokens: int) -> Iterator[NDArray[np.int64]]:
