@@ -125,6 +125,8 @@ class CellScores(Document):
     """Independent units among them, as resampled; 0 where items are not resampled."""
     majority: float | None = None
     """What the most frequent gold class scores; for retrieval, chance."""
+    other_majority: dict[str, float] = {}
+    """The same by the task's other metrics."""
     schedules: list[ScheduleScores]
     """Scores by schedule, in the order of the spec, baselines last."""
 

@@ -178,6 +178,9 @@ def _page(
                         "languages": score_tables.languages_table(
                             summary, answer.encoder, target, task
                         ),
+                        "others": score_tables.other_metric_tables(
+                            summary, answer.encoder, target, task
+                        ),
                         "seeds": score_tables.seeds_table(summary, answer.encoder, target, task),
                     }
                     for target, task in tests

@@ -110,20 +110,17 @@ def _cost(cost: Cost | None) -> str:
 
 def languages_table(summary: Summary, encoder: str, target: str, task: str) -> Table:
     """Every language of one test set: each schedule's mean, the contrast, majority, sizes."""
-    cells = [
-        (at, cell)
-        for at, cell in enumerate(summary.cells)
-        if (cell.encoder, cell.target, cell.task) == (encoder, target, task)
-    ]
+    cells = _cells(summary, encoder, target, task)
     names = list(dict.fromkeys(row.schedule for _, cell in cells for row in cell.schedules))
     contrasts = _cell_contrasts(summary, encoder, target, task)
     first_second = f" {MINUS} ".join(summary.design.contrast)
     return Table(
         name=f"languages-{encoder}-{target}-{task}",
         caption=(
-            f"{metric_name(summary.design.metrics[task])} of {task} in points, mean over seeds. "
-            "Languages marked • make the endpoint. The interval of a difference is its own; "
-            "a verdict stands only where it holds under Holm over all languages."
+            f"{metric_name(summary.design.metrics[task])} of {task} in points, mean ± standard "
+            "deviation over seeds. Languages marked • make the endpoint. The interval of a "
+            "difference is its own; a verdict stands only where it holds under Holm over all "
+            "languages."
         ),
         columns=(
             Column("language", numeric=False),
@@ -133,10 +130,7 @@ def languages_table(summary: Summary, encoder: str, target: str, task: str) -> T
             Column("items"),
             Column("units"),
         ),
-        rows=tuple(
-            _language_row(at, cell, names, contrasts)
-            for at, cell in sorted(cells, key=lambda pair: _language_order(pair[1]))
-        ),
+        rows=tuple(_language_row(at, cell, names, contrasts) for at, cell in cells),
     )
 
 
@@ -157,8 +151,9 @@ def _language_row(
     scores = []
     for name in names:
         number, row = by_name.get(name, (0, None))
-        path = f"cells/{at}/schedules/{number}/mean"
-        scores.append(score_entry(row.mean if row else None, path))
+        path = f"cells/{at}/schedules/{number}"
+        sd = row.sd if row and row.role != "baseline" else None
+        scores.append(mean_entry(row.mean if row else None, sd, path))
     judged = (
         (difference_entry(*contrast), verdict_entry(contrast[1]))
         if contrast
@@ -194,15 +189,58 @@ def _cell_contrasts(
     return cells
 
 
-def seeds_table(summary: Summary, encoder: str, target: str, task: str) -> Table:
-    """Every score of every seed; what is missing says how it came out."""
-    cells = [
+def other_metric_tables(summary: Summary, encoder: str, target: str, task: str) -> list[Table]:
+    """The task's other metrics in every language, a table each."""
+    cells = _cells(summary, encoder, target, task)
+    names = list(dict.fromkeys(row.schedule for _, cell in cells for row in cell.schedules))
+    metrics = sorted(
+        {name for _, cell in cells for row in cell.schedules for name in row.other_metrics}
+    )
+    return [
+        Table(
+            name=f"{metric}-{encoder}-{target}-{task}",
+            caption=f"{metric_name(metric)} of {task} in points, mean over seeds.",
+            columns=(
+                Column("language", numeric=False),
+                *(Column(name) for name in names),
+                Column("majority"),
+            ),
+            rows=tuple(_metric_row(at, cell, names, metric) for at, cell in cells),
+        )
+        for metric in metrics
+    ]
+
+
+def _metric_row(at: int, cell: CellScores, names: Sequence[str], metric: str) -> tuple[Entry, ...]:
+    by_name = {row.schedule: (number, row) for number, row in enumerate(cell.schedules)}
+    scores = [
+        score_entry(
+            by_name[name][1].other_metrics.get(metric) if name in by_name else None,
+            f"cells/{at}/schedules/{by_name.get(name, (0,))[0]}/otherMetrics/{metric}",
+        )
+        for name in names
+    ]
+    majority = score_entry(
+        cell.other_majority.get(metric), f"cells/{at}/otherMajority/{metric}", "quiet"
+    )
+    return (word(language_name(cell.language), "head"), *scores, majority)
+
+
+def _cells(summary: Summary, encoder: str, target: str, task: str) -> list[tuple[int, CellScores]]:
+    """Position and cell of one test set, English last, the endpoint's languages first."""
+    mine = [
         (at, cell)
         for at, cell in enumerate(summary.cells)
         if (cell.encoder, cell.target, cell.task) == (encoder, target, task)
     ]
+    return sorted(mine, key=lambda pair: _language_order(pair[1]))
+
+
+def seeds_table(summary: Summary, encoder: str, target: str, task: str) -> Table:
+    """Every score of every seed; what is missing says how it came out."""
+    cells = _cells(summary, encoder, target, task)
     rows = []
-    for at, cell in sorted(cells, key=lambda pair: _language_order(pair[1])):
+    for at, cell in cells:
         for number, row in enumerate(cell.schedules):
             scores = tuple(
                 score_entry(each.score, f"cells/{at}/schedules/{number}/seeds/{place}/score")

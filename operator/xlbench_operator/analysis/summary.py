@@ -347,6 +347,11 @@ def _cell_scores(encoder: str, scored: ScoredCell, view: _View) -> CellScores:
         examples=cell.examples,
         units=int(scored.units.size) if scored.resampled else 0,
         majority=None if majority is None else _rounded(majority),
+        other_majority={
+            name: _rounded(value)
+            for name, value in sorted(scored.majority.items())
+            if name != scored.metric
+        },
         schedules=[
             _schedule_scores(scored, name, role)
             for name, role in view.schedules
