@@ -1,5 +1,7 @@
 """The object store: one small interface, the folder implementation, and the commit protocol.
 
+On S3 it is `s3.S3Store`, which `open_store` imports when an address asks for it.
+
 Payload first, manifest last and conditionally; the first manifest wins and nothing is
 overwritten. The trainer and the operator both speak to the store through this module only.
 """
@@ -9,7 +11,8 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path, PurePosixPath
@@ -19,9 +22,11 @@ from pydantic import ValidationError
 
 from xlbench_specs import layout
 from xlbench_specs.manifests import Manifest
-from xlbench_specs.stages import Kind
+from xlbench_specs.stages import Kind, Stage
 
 _PARTIAL = ".partial-"
+_LOOKUPS = 32
+"""Manifests looked up at a time."""
 
 
 class NotFoundError(LookupError):
@@ -29,7 +34,23 @@ class NotFoundError(LookupError):
 
 
 class CorruptError(RuntimeError):
-    """A stored file is not the one that its manifest names."""
+    """Stored content is not what was written, or not what its manifest names.
+
+    `etag` is the tag of the object if it is one that can be replaced, else empty.
+    """
+
+    def __init__(self, message: str, etag: str = "") -> None:
+        """Say what is corrupt."""
+        super().__init__(message)
+        self.etag = etag
+
+
+class UnavailableError(RuntimeError):
+    """The store gave no answer in time. Later it may."""
+
+
+class RefusedError(RuntimeError):
+    """The store refuses, or cannot keep what xlbench asks of one. Trying again does not help."""
 
 
 class Stored(NamedTuple):
@@ -40,10 +61,13 @@ class Stored(NamedTuple):
 
 
 class Store(Protocol):
-    """What xlbench asks of an object store. Paths are relative, with forward slashes."""
+    """What xlbench asks of an object store. Paths are relative, with forward slashes.
+
+    Each call may raise `UnavailableError` or `RefusedError`.
+    """
 
     def read(self, path: str) -> Stored:
-        """The object; raises `NotFoundError`."""
+        """The object; raises `NotFoundError`, `CorruptError`."""
         ...
 
     def create(self, path: str, data: bytes) -> bool:
@@ -151,11 +175,7 @@ class FileStore:
         shutil.rmtree(self._path(prefix), ignore_errors=True)
 
     def _path(self, path: str) -> Path:
-        parts = PurePosixPath(path).parts
-        if not parts or ".." in parts or path.startswith("/"):
-            message = f"a store path must be relative and stay below the root, not {path!r}"
-            raise ValueError(message)
-        return self.root.joinpath(*parts)
+        return self.root / checked_path(path)
 
     @staticmethod
     def _write_partial(target: Path, data: bytes) -> Path:
@@ -174,16 +194,58 @@ class FileStore:
             yield
 
 
-def open_store(url: str) -> Store:
-    """The store at `file:///folder`.
+def checked_path(path: str) -> str:
+    """The path without empty parts.
 
-    Raises: `ValueError` for any other scheme.
+    Raises: `ValueError` if it is absolute, leaves the root or is the root.
+    """
+    parts = PurePosixPath(path).parts
+    if not parts or ".." in parts or path.startswith("/"):
+        message = f"a store path must be relative and stay below the root, not {path!r}"
+        raise ValueError(message)
+    return "/".join(parts)
+
+
+def open_store(url: str) -> Store:
+    """The store at `file:///folder` or `s3://bucket/prefix`.
+
+    Raises: `ValueError` for any other address, and for a setting of S3 that is none.
     """
     scheme, separator, rest = url.partition("://")
+    if separator and scheme == "s3":
+        # Here and not above: who works on folders neither has boto3 nor waits for its import.
+        from xlbench_specs import s3, s3_requests  # noqa: PLC0415
+
+        return s3.S3Store(url, s3_requests.Settings.of(os.environ))
     if not separator or scheme != "file" or not rest.startswith("/"):
-        message = f"store = {url!r}: must be file:///an/absolute/folder"
+        message = f"store = {url!r}: must be file:///an/absolute/folder or s3://bucket/prefix"
         raise ValueError(message)
     return FileStore(Path(rest))
+
+
+def check(store: Store) -> None:
+    """Try what the commit protocol stands on. Whoever starts work on a store calls it first.
+
+    Raises: `RefusedError` if the store writes where a condition forbids it, or cannot be written.
+    """
+    folder = f"probes/{uuid.uuid4().hex}"
+    path = f"{folder}/probe"
+    try:
+        answers = {
+            "create where nothing is": store.create(path, b"1"),
+            "create where something is": not store.create(path, b"2"),
+            "replace under another tag": not store.replace(path, b"3", '"0"'),
+            "replace under its own tag": store.replace(path, b"4", store.read(path).etag),
+        }
+    finally:
+        store.delete(folder)
+    wrong = [asked for asked, right in answers.items() if not right]
+    if wrong:
+        message = (
+            "the store does not keep conditional writes (If-None-Match and If-Match on PUT): "
+            f"wrong answer to {', '.join(wrong)}"
+        )
+        raise RefusedError(message)
 
 
 class Commit(Enum):
@@ -207,12 +269,11 @@ def commit(store: Store, manifest: Manifest, tries: int = 5) -> Commit:
     for _ in range(tries):
         if store.create(path, data):
             return Commit.WON
-        current = store.read(path)
-        found = _valid(current.data, manifest.key)
+        found, etag = _present(store, path, manifest.key)
         if found is not None:
             # A retried request whose first answer was lost meets its own manifest.
             return Commit.WON if found.attempt == manifest.attempt else Commit.LOST
-        if store.replace(path, data, current.etag):
+        if store.replace(path, data, etag):
             return Commit.REPAIRED
     message = f"{path}: a corrupt manifest changed {tries} times while it was being repaired"
     raise CorruptError(message)
@@ -221,10 +282,25 @@ def commit(store: Store, manifest: Manifest, tries: int = 5) -> Commit:
 def finished(store: Store, kind: Kind, key: str) -> Manifest | None:
     """The manifest of a finished stage; None if there is none or it is corrupt."""
     try:
-        stored = store.read(layout.manifest(kind, key))
+        return _present(store, layout.manifest(kind, key), key)[0]
     except NotFoundError:
         return None
-    return _valid(stored.data, key)
+
+
+def finished_many(
+    store: Store, stages: Iterable[Stage], seen: MutableMapping[str, Manifest]
+) -> dict[str, Manifest]:
+    """Key to manifest of those stages that are finished.
+
+    Only keys that `seen` lacks are looked up, many at a time, and those found are added to it: a
+    manifest that was once there stays what it is.
+    """
+    wanted = {stage.key: stage.kind for stage in stages}
+    unknown = [key for key in wanted if key not in seen]
+    with ThreadPoolExecutor(_LOOKUPS) as pool:
+        found = pool.map(lambda key: finished(store, wanted[key], key), unknown)
+        seen.update({manifest.key: manifest for manifest in found if manifest is not None})
+    return {key: seen[key] for key in wanted if key in seen}
 
 
 def payload_file(store: Store, manifest: Manifest, name: str) -> Path:
@@ -262,6 +338,15 @@ def folder_hash(folder: Path) -> str:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             total.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return f"sha256:{total.hexdigest()}"
+
+
+def _present(store: Store, path: str, key: str) -> tuple[Manifest | None, str]:
+    """What is under a manifest's path, None if it is no valid manifest, and its tag."""
+    try:
+        stored = store.read(path)
+    except CorruptError as error:
+        return None, error.etag
+    return _valid(stored.data, key), stored.etag
 
 
 def _valid(data: bytes, key: str) -> Manifest | None:

@@ -1,6 +1,7 @@
 """Guards over imports that the import contracts cannot say: what the contract may stand on."""
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 SPECS = Path(__file__).parents[2] / "specs" / "xlbench_specs"
 ALLOWED = sys.stdlib_module_names | {"pydantic", "xlbench_specs"}
+EXTRAS = {"s3_requests": {"boto3", "botocore"}}
 
 
 def imported_packages(source: str) -> Iterator[str]:
@@ -21,7 +23,13 @@ def imported_packages(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", sorted(SPECS.rglob("*.py")), ids=lambda path: path.stem)
 def test_the_contract_needs_pydantic_and_the_standard_library_only(path: Path) -> None:
-    assert set(imported_packages(path.read_text())) <= ALLOWED
+    allowed = ALLOWED | EXTRAS.get(path.stem, set())
+    assert set(imported_packages(path.read_text())) <= allowed
+
+
+def test_whoever_works_on_folders_does_not_wait_for_boto3() -> None:
+    program = "import sys, xlbench_specs.store; assert not {'boto3', 'botocore'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_a_foreign_import_is_noticed() -> None:

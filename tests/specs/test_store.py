@@ -1,5 +1,9 @@
-"""What every store must keep: another implementation joins by a line in `OPENERS`."""
+"""What every store must keep: a folder, and S3 as two servers of different make understand it.
 
+Another implementation joins by a line in `STORES`.
+"""
+
+import hashlib
 import multiprocessing
 import os
 import re
@@ -13,22 +17,29 @@ from xlbench_specs.store import (
     CorruptError,
     FileStore,
     NotFoundError,
+    RefusedError,
+    check,
     commit,
     finished,
+    finished_many,
     folder_hash,
     open_store,
     payload_file,
     sha256_of,
 )
 
-OPENERS = {"file": lambda folder: f"file://{folder}/a store"}
+STORES = ["file", "moto", pytest.param("versitygw", marks=pytest.mark.slow)]
 
 WRITERS, KEYS = 8, 50
+LARGE_BYTES = 12 * 2**20
+"""More than two parts of the least size that S3 takes."""
 
 
-@pytest.fixture(params=OPENERS)
+@pytest.fixture(params=STORES)
 def url(request, tmp_path):
-    return OPENERS[request.param](tmp_path)
+    if request.param == "file":
+        return f"file://{tmp_path}/a store"
+    return request.getfixturevalue("use_s3")(request.getfixturevalue(request.param))
 
 
 @pytest.fixture
@@ -115,6 +126,29 @@ class TestObjects:
     def test_a_local_copy_has_the_content(self, store):
         store.put("a/b", b"x" * 1000)
         assert store.local("a/b").read_bytes() == b"x" * 1000
+
+    def test_a_local_copy_is_of_what_is_there_now(self, store):
+        for content in (b"one", b"two", b"one", b""):
+            store.put("a/b", content)
+            assert store.local("a/b").read_bytes() == content
+
+    def test_a_large_file_arrives_whole(self, store, tmp_path):
+        content = hashlib.shake_256(b"no two parts alike").digest(LARGE_BYTES)
+        source = tmp_path / "weights.bin"
+        for data in (b"older", content):
+            source.write_bytes(data)
+            store.upload("payloads/weights.bin", source)
+        assert store.read("payloads/weights.bin").data == content
+        assert store.local("payloads/weights.bin").read_bytes() == content
+
+    def test_a_large_object_is_written_under_conditions_like_a_small_one(self, store):
+        one, two = b"1" * LARGE_BYTES, b"2" * LARGE_BYTES
+        assert store.create("a", one)
+        assert not store.create("a", two)
+        tag = store.read("a").etag
+        assert store.replace("a", two, tag)
+        assert not store.replace("a", one, tag)
+        assert store.read("a").data == two
 
     def test_an_empty_object_is_an_object(self, store):
         assert store.create("a", b"")
@@ -237,7 +271,9 @@ def test_committing_where_there_is(store, there, end, owner):
     assert finished(store, "encoder", STAGE.key).attempt == owner
 
 
-def test_a_corrupt_manifest_that_keeps_changing_is_an_error(store):
+def test_a_corrupt_manifest_that_keeps_changing_is_an_error(tmp_path):
+    store = FileStore(tmp_path)
+
     class Restless(FileStore):
         def replace(self, path, data, etag):  # noqa: ARG002
             return False
@@ -253,6 +289,37 @@ def test_a_stage_without_a_valid_manifest_is_not_finished(store):
     assert finished(store, "encoder", STAGE.key) is None
     store.put(PLACE, stored(key=OTHER.key))
     assert finished(store, "encoder", STAGE.key) is None
+
+
+def test_finished_stages_are_looked_up_once(store):
+    stages = [
+        Stage(params=EncoderParams(model="builtin/random-tiny", revision=str(number)), recipe=1)
+        for number in range(40)
+    ]
+    done, seen = [stage.key for stage in stages[::2]], {}
+    for stage in stages[::2]:
+        commit(store, MANIFEST.model_copy(update={"key": stage.key, "stage": stage}))
+    assert list(finished_many(store, stages, seen)) == done
+    store.delete("manifests")
+    assert list(finished_many(store, stages, seen)) == done
+    assert finished_many(store, stages, {}) == {}
+
+
+def test_a_store_that_keeps_conditions_passes_and_nothing_is_left_of_the_trial(store):
+    check(store)
+    assert store.list("probes") == []
+
+
+def test_a_store_that_writes_whatever_is_there_is_refused(tmp_path):
+    class Careless(FileStore):
+        def create(self, path, data):
+            self.put(path, data)
+            return True
+
+    store = Careless(tmp_path)
+    with pytest.raises(RefusedError, match=r"conditional writes.*create where something is$"):
+        check(store)
+    assert store.list("probes") == []
 
 
 @pytest.fixture
@@ -283,9 +350,12 @@ def test_a_payload_file_that_is_gone_or_was_never_named_is_not_found(store, with
         payload_file(store, with_payload, "weights.bin")
 
 
-@pytest.mark.parametrize("bad", ["ftp://host/folder", "file://folder", "/a/folder", "file:/a"])
+@pytest.mark.parametrize(
+    "bad",
+    ["ftp://host/folder", "file://folder", "/a/folder", "file:/a", "s3:/a", "s3://", "s3://B/a"],
+)
 def test_an_address_that_is_no_store_is_refused(bad):
-    with pytest.raises(ValueError, match="must be file:///an/absolute/folder"):
+    with pytest.raises(ValueError, match=r"must be .*s3://bucket/prefix"):
         open_store(bad)
 
 

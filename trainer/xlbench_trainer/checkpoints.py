@@ -13,7 +13,7 @@ from pathlib import Path
 from safetensors.torch import load, save_file
 from torch import Tensor
 from xlbench_specs import drill, layout
-from xlbench_specs.store import NotFoundError, Store, sha256_of
+from xlbench_specs.store import CorruptError, NotFoundError, Store, sha256_of
 
 TENSORS_FILE, STATE_FILE, MARK_FILE = "tensors.safetensors", "state.json", "checkpoint.json"
 
@@ -82,7 +82,8 @@ class Checkpoints:
         try:
             mark = json.loads(self._store.read(f"{folder}/{MARK_FILE}").data)
             files = {name: self._store.read(f"{folder}/{name}").data for name in mark["sha256"]}
-        except (NotFoundError, ValueError):  # removed by an attempt that finished, or cut short
+        except (NotFoundError, CorruptError, ValueError):
+            # removed by an attempt that finished, or damaged, or cut short
             return None
         if any(hashlib.sha256(data).hexdigest() != mark["sha256"][n] for n, data in files.items()):
             return None
