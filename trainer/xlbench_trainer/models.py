@@ -39,8 +39,9 @@ class Head(nn.Module):
         self.dropout = nn.Dropout(dropout)
         hidden = encoder.hidden
         if shape.kind == "mlm":
-            self.transform = nn.Linear(hidden, hidden)
-            self.norm = nn.LayerNorm(hidden)
+            width = encoder.vocabulary.shape[1]  # ELECTRA's embeddings are narrower than its layers
+            self.transform = nn.Linear(hidden, width)
+            self.norm = nn.LayerNorm(width)
         else:
             self.output = nn.Linear(hidden, shape.labels)
 

@@ -10,7 +10,6 @@ from typing import assert_never
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from seqeval.metrics.sequence_labeling import get_entities
 from xlbench_specs.outcomes import OutcomeRow
 from xlbench_specs.tasks import Task
 
@@ -76,6 +75,9 @@ def macro_f1(gold: Labels, predicted: Sequence[str | None]) -> float | None:
 
 def spans(tags: Labels) -> set[tuple[str, int, int]]:
     """Entities of a BIO sequence as (type, first word, last word), as seqeval reads them."""
+    # scikit-learn comes with it: two seconds that only tagging must wait for.
+    from seqeval.metrics.sequence_labeling import get_entities  # noqa: PLC0415
+
     return {(kind, first, last) for kind, first, last in get_entities(list(tags))}
 
 

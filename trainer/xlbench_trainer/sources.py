@@ -7,7 +7,6 @@ repository's loading script is never run. Called by task files; no embedded task
 from collections.abc import Iterator
 from typing import Any, cast
 
-from datasets import load_dataset
 from huggingface_hub.constants import HF_HUB_OFFLINE
 
 from xlbench_trainer.errors import BadTaskError
@@ -26,6 +25,8 @@ def hub_rows(repo: str, revision: str, config: str | None, split: str) -> Iterat
         BadTaskError: it has no such configuration or split.
         ConnectionError: the hub cannot be reached and its cache has no copy.
     """
+    from datasets import load_dataset  # noqa: PLC0415 - a second, and most processes need none
+
     name = f"data set {repo!r} at revision {revision}, configuration {config!r}, split {split!r}"
     try:
         rows = load_dataset(repo, config, split=split, revision=revision)
