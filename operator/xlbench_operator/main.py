@@ -1,8 +1,15 @@
 """The command line of the operator's image, `xlbench-operator`. Users have `xlbench` (`cli`)."""
 
+from typing import Annotated
+
 import typer
 import yaml
 from xlbench_specs.crd import KubeObject, custom_resource_definition
+from xlbench_specs.exits import TrainerExit
+from xlbench_specs.store import NotFoundError, open_store
+
+from xlbench_operator.commands.report import run_report_stage
+from xlbench_operator.operating.rbac import role
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -18,6 +25,33 @@ def main() -> None:
 def crd() -> None:
     """Print the CustomResourceDefinition of ExperimentSpec, for `kubectl apply`."""
     typer.echo(HEADER + yaml_text(custom_resource_definition()), nl=False)
+
+
+@app.command()
+def report(
+    stage_file: Annotated[str, typer.Argument(help="Path of the stage file in the store.")],
+    store: Annotated[str, typer.Option(help="Root of the object store.")],
+) -> None:
+    """Build the report that a stage file asks for: what a report Job runs.
+
+    Exit codes are the trainer's, as the Job's failure policy reads them.
+    """
+    try:
+        code = run_report_stage(open_store(store), stage_file)
+    except (NotFoundError, ValueError) as error:
+        typer.echo(f"stage file {stage_file}: {error}", err=True)
+        code = TrainerExit.BAD_TASK
+    raise typer.Exit(code)
+
+
+@app.command()
+def rbac(
+    namespace: Annotated[
+        str | None, typer.Option(help="Of one namespace; default: of the whole cluster.")
+    ] = None,
+) -> None:
+    """Print the role that the operator needs, and nothing more."""
+    typer.echo(yaml_text(role(namespace)), nl=False)
 
 
 def yaml_text(manifest: KubeObject) -> str:

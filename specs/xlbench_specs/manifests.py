@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from xlbench_specs.documents import Document
-from xlbench_specs.stages import Key, Stage
+from xlbench_specs.stages import Key, Kind, Stage
 
 
 class FileEntry(Document):
@@ -157,7 +157,7 @@ class Failure(Document):
     """Version of this shape."""
     key: Key
     """The stage's key."""
-    kind: str
+    kind: Kind
     """Kind of stage."""
     reason: Literal["task-is-wrong", "wrong-recipe", "error", "no-manifest", "lost"]
     """Class of the failure."""

@@ -41,15 +41,23 @@ def accept(
     Raises: `SpecError` with all problems of its shape; else of the rules; else of its plan.
     """
     table = task_table() if tasks is None else tasks
-    try:
-        document = ExperimentSpec.parse(data)
-    except ValidationError as error:
-        raise SpecError(problems_of(error, origins or {})) from error
+    document = parse(data, origins)
     problems = list(_broken(document, table, rules))
     if problems:
         raise SpecError(problems)
     make_plan(document, table, uid=SOME_DIGEST, trainer_build=SOME_DIGEST)
     return document
+
+
+def parse(data: object, origins: Mapping[str, Origin] | None = None) -> ExperimentSpec:
+    """The spec that plain data holds, its shape checked and nothing else.
+
+    Raises: `SpecError` with all problems of its shape.
+    """
+    try:
+        return ExperimentSpec.parse(data)
+    except ValidationError as error:
+        raise SpecError(problems_of(error, origins or {})) from error
 
 
 def _broken(

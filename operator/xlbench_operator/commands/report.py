@@ -19,10 +19,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from xlbench_specs import layout
-from xlbench_specs.exits import CommandExit
+from xlbench_specs.exits import CommandExit, TrainerExit
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.manifests import Provenance
 from xlbench_specs.plans import Plan
+from xlbench_specs.stages import StageFile
 from xlbench_specs.store import FileStore, Store
 
 LIBRARIES = ("xlbench-operator", "numpy", "scipy", "pyarrow", "matplotlib")
@@ -74,6 +75,25 @@ def make_report(store: Store, plan: Plan, analysis: Analysis) -> str:
     return " ".join(found.sentences)
 
 
+def run_report_stage(store: Store, path: str) -> TrainerExit:
+    """Build and publish the report that a stage file of the operator asks for.
+
+    Raises: `NotFoundError` and `ValueError` if there is no such file, or no plan beside it.
+    """
+    from xlbench_operator.analysis.report import build_report, publish  # noqa: PLC0415
+
+    began = datetime.now(UTC), time.monotonic(), time.process_time()
+    file = StageFile.model_validate_json(store.read(path).data)
+    plan = Plan.model_validate_json(store.read(layout.plan(file.experiment)).data)
+    found = build_report(store, plan, analysis=file.analysis)
+    wanted = [stage.key for stage in file.stages]
+    if wanted != [found.stage.key]:
+        typer.echo(f"{path}: asks for {wanted}; stages ended otherwise since", err=True)
+        return TrainerExit.FAILED
+    publish(store, plan, found, _provenance(*began), _attempt())
+    return TrainerExit.DONE
+
+
 def _plans(store: FileStore) -> Iterator[Plan]:
     """The readable plans of a store, by path."""
     for path in store.list("experiments"):
@@ -85,8 +105,8 @@ def _plans(store: FileStore) -> Iterator[Plan]:
 
 
 def _attempt() -> str:
-    """A name for this attempt's payload."""
-    return uuid.uuid4().hex
+    """A name for this attempt's payload: on a cluster, the pod's uid."""
+    return os.environ.get("XLBENCH_ATTEMPT") or uuid.uuid4().hex
 
 
 def _provenance(started: datetime, wall: float, cpu: float) -> Provenance:

@@ -22,7 +22,7 @@ def bundles_of(
     An evaluate stage that several schedules share belongs to the first in spec order.
     """
     single = [
-        _bundle(stage.kind, [key]) for key, stage in stages.items() if stage.kind != "evaluate"
+        bundle_of(stage.kind, [key]) for key, stage in stages.items() if stage.kind != "evaluate"
     ]
     groups: dict[tuple[str, ...], list[str]] = {}
     placed: set[str] = set()
@@ -30,7 +30,7 @@ def bundles_of(
         if key not in placed:
             placed.add(key)
             groups.setdefault(group, []).append(key)
-    return single + [_bundle("evaluate", keys) for keys in groups.values()]
+    return single + [bundle_of("evaluate", keys) for keys in groups.values()]
 
 
 def _evaluations(
@@ -47,5 +47,6 @@ def _evaluations(
             yield (*model, *tail), evaluation.key
 
 
-def _bundle(kind: Kind, keys: list[str]) -> Bundle:
+def bundle_of(kind: Kind, keys: list[str]) -> Bundle:
+    """Stages of one kind that share a Job, named after kind and keys."""
     return Bundle(name=f"{kind}-{digest(sorted(keys))[:NAME_DIGITS]}", kind=kind, stages=keys)

@@ -1,0 +1,247 @@
+"""The Job of a bundle: a whole object as data, POSTed once and never edited.
+
+Pure: bundle, plan and settings in, object out; goldens in tests hold every byte. Whether and when
+it is made is for `decide` to say. One pod that fails ends an attempt (`backoffLimit: 0`): what is
+tried again is decided stage by stage, so that one bad stage of twenty costs the others nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from xlbench_specs.crd import GROUP, VERSION, KubeObject
+from xlbench_specs.exits import RETRYABLE, UNCOUNTED, TrainerExit
+from xlbench_specs.experiment import Execution, Experiment, StageResources
+from xlbench_specs.plans import Bundle, Plan, PlannedModel, PlannedProbe
+from xlbench_specs.stages import EvaluateParams, Kind, PrepareParams, Stage
+
+from xlbench_operator.operating.names import BUNDLE, DOMAIN, MANAGED_BY, MANAGER, bundle_key
+from xlbench_operator.operating.observed import Subject
+from xlbench_operator.operating.settings import Settings
+
+KUEUE_QUEUE = "kueue.x-k8s.io/queue-name"
+GPU = "nvidia.com/gpu"
+CONTAINER = "trainer"
+USER = 10001
+"""User and group of both images."""
+GRACE_S = 120
+"""What a trainer has to checkpoint after SIGTERM."""
+SCRATCH = "/tmp"  # noqa: S108 - an emptyDir of the pod, shared with nobody
+SHARED_MEMORY = "1Gi"
+
+HOUR_S = 3600
+DEADLINES_S: Mapping[Kind, int] = {
+    "encoder": 2 * HOUR_S,
+    "prepare": 2 * HOUR_S,
+    "train": 7 * 24 * HOUR_S,
+    "evaluate": 24 * HOUR_S,
+    "report": 2 * HOUR_S,
+}
+"""How long a Job may run, its pods' waiting included."""
+
+
+class Need(NamedTuple):
+    """What a Job asks of a node unless the spec says otherwise."""
+
+    gpus: int
+    cpu: str
+    memory: str
+
+
+NEEDS: Mapping[Kind, Need] = {
+    "encoder": Need(0, "500m", "4Gi"),
+    "prepare": Need(0, "500m", "2Gi"),
+    "train": Need(1, "1", "8Gi"),
+    "evaluate": Need(1, "1", "8Gi"),
+    "report": Need(0, "500m", "4Gi"),
+}
+
+
+def job_of_bundle(
+    bundle: Bundle,
+    name: str,
+    path: str,
+    *,
+    plan: Plan,
+    spec: Experiment,
+    subject: Subject,
+    settings: Settings,
+) -> KubeObject:
+    """The Job that carries a bundle.
+
+    Args:
+        bundle: What it carries.
+        name: What it is called.
+        path: Path of its stage file in the store.
+        plan: The plan that the bundle is part of.
+        spec: How to run it, as the object says now.
+        subject: The experiment; it owns the Job.
+        settings: Images and store of the deployment.
+    """
+    marks = {MANAGED_BY: MANAGER, **labels(bundle, plan, subject.uid)}
+    queue = {KUEUE_QUEUE: spec.execution.queue} if spec.execution.queue else {}
+    arguments = ["--store", settings.root(subject.namespace), path]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name,
+            "namespace": subject.namespace,
+            "labels": {**marks, **queue},
+            "annotations": {BUNDLE: bundle_key(bundle)},
+            "ownerReferences": [
+                {
+                    "apiVersion": f"{GROUP}/{VERSION}",
+                    "kind": "ExperimentSpec",
+                    "name": subject.name,
+                    "uid": subject.uid,
+                    "controller": True,
+                    "blockOwnerDeletion": True,
+                }
+            ],
+        },
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            "activeDeadlineSeconds": DEADLINES_S[bundle.kind],
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "template": {
+                "metadata": {"labels": marks},
+                "spec": _pod(bundle.kind, arguments, spec, settings),
+            },
+        },
+    }
+
+
+def labels(bundle: Bundle, plan: Plan, uid: str) -> dict[str, str]:
+    """What a Job can be selected by: what all its stages have in common, from a closed set.
+
+    A training that schedules share counts as that of the first in spec order.
+    """
+    owners: dict[str, dict[str, str]] = {}
+    for key, known in _facts(plan):
+        owners.setdefault(key, known)
+    facts = [{**owners.get(key, {}), **_language(plan.stages.get(key))} for key in bundle.stages]
+    common = {
+        name: value
+        for name in ("schedule", "target", "language", "seed")
+        if (value := facts[0].get(name)) and all(each.get(name) == value for each in facts)
+    }
+    named = {"experiment": uid, "kind": bundle.kind, **common}
+    return {f"{DOMAIN}/{name}": value for name, value in named.items()}
+
+
+def _facts(plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
+    """Schedule, target and seed of each stage that has them, as often as it has them."""
+    scored: list[PlannedModel | PlannedProbe] = [*plan.models, *plan.probes]
+    for each in scored:
+        known = {"schedule": each.schedule, "target": each.target}
+        facts = {name: value for name, value in known.items() if value is not None}
+        if each.seed is not None:
+            facts["seed"] = str(each.seed)
+        trained = each.train if isinstance(each, PlannedModel) else []
+        for key in [*trained, *(evaluation.key for evaluation in each.evaluations)]:
+            yield key, facts
+
+
+def _language(stage: Stage | None) -> dict[str, str]:
+    match stage.params if stage else None:
+        case PrepareParams() | EvaluateParams() as params:
+            return {"language": params.language}
+        case _:
+            return {}
+
+
+def _failure_rules() -> list[KubeObject]:
+    """What a pod's end means; the first rule that matches is taken.
+
+    A task that is wrong stays wrong, also on a node that is being drained, so that is looked at
+    first. Interrupted and disrupted pods are replaced and not counted.
+    """
+    hopeless = set(TrainerExit) - RETRYABLE - {TrainerExit.DONE}
+    return [
+        {"action": "FailJob", "onExitCodes": _codes(hopeless)},
+        {"action": "Ignore", "onExitCodes": _codes(UNCOUNTED)},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ]
+
+
+def _codes(codes: set[TrainerExit] | frozenset[TrainerExit]) -> KubeObject:
+    values = sorted(int(code) for code in codes)
+    return {"containerName": CONTAINER, "operator": "In", "values": values}
+
+
+def _pod(kind: Kind, arguments: list[str], spec: Experiment, settings: Settings) -> KubeObject:
+    """A pod that Pod Security *restricted* admits."""
+    return {
+        "restartPolicy": "Never",
+        "terminationGracePeriodSeconds": GRACE_S,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": CONTAINER,
+                **_program(kind, settings),
+                "args": arguments,
+                "env": _environment(spec.training.threads),
+                "resources": _resources(kind, spec.execution),
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": [
+                    {"name": "scratch", "mountPath": SCRATCH},
+                    {"name": "memory", "mountPath": "/dev/shm"},  # noqa: S108 - as above
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "scratch", "emptyDir": {}},
+            {"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": SHARED_MEMORY}},
+        ],
+    }
+
+
+def _program(kind: Kind, settings: Settings) -> KubeObject:
+    if kind == "report":
+        return {"image": settings.operator_image, "command": ["xlbench-operator", "report"]}
+    return {"image": settings.trainer_image, "command": ["xlbench-trainer"]}
+
+
+def _environment(threads: int) -> list[KubeObject]:
+    """The attempt's id is the pod's uid; caches go where the pod may write."""
+    values = {
+        "HOME": SCRATCH,
+        "XDG_CACHE_HOME": f"{SCRATCH}/cache",
+        "HF_HOME": f"{SCRATCH}/huggingface",
+        "MPLCONFIGDIR": f"{SCRATCH}/matplotlib",
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
+        "RAYON_NUM_THREADS": str(threads),
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    attempt = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}}
+    return [
+        {"name": "XLBENCH_ATTEMPT", "valueFrom": attempt},
+        *({"name": name, "value": value} for name, value in values.items()),
+    ]
+
+
+def _resources(kind: Kind, execution: Execution) -> KubeObject:
+    """Memory is requested in full, so that no pod is killed for a neighbour's; CPU may burst."""
+    need = NEEDS[kind]
+    asked: StageResources = getattr(execution.resources, kind) or StageResources()
+    gpus = need.gpus if asked.gpus is None else asked.gpus
+    whole = {"memory": asked.memory or need.memory, **({GPU: str(gpus)} if gpus else {})}
+    return {"requests": {"cpu": asked.cpu or need.cpu, **whole}, "limits": whole}

@@ -1,0 +1,187 @@
+"""The loop's body: one experiment, from what is there to what should be, in seven steps.
+
+Level-based: it may be called at any time, any number of times, by several operators at once, and
+may die between any two lines. It reads no clock and catches nothing but a spec that its author
+must edit; what is transient rises, and the caller tries again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+from xlbench_specs import layout
+from xlbench_specs.crd import KubeObject
+from xlbench_specs.errors import SpecError
+from xlbench_specs.experiment import Experiment
+from xlbench_specs.plans import Plan
+from xlbench_specs.tasks import Task
+
+from xlbench_operator.checks import accept, parse
+from xlbench_operator.operating.decide import Decision, decide, decide_cancelled, decide_settled
+from xlbench_operator.operating.names import BUNDLE
+from xlbench_operator.operating.observed import Subject, World, job_of, subject_of, world_of
+from xlbench_operator.operating.results import Results
+from xlbench_operator.operating.settings import Settings
+from xlbench_operator.operating.situation import Found, Situation
+from xlbench_operator.operating.standing import standing_of
+from xlbench_operator.operating.telling import refused
+from xlbench_operator.planning.plan import make_plan
+
+
+class Cluster(Protocol):
+    """What the loop asks of the API server."""
+
+    def experiment(self, namespace: str, name: str) -> KubeObject | None:
+        """An ExperimentSpec; None if there is none."""
+        ...
+
+    def jobs(self, namespace: str) -> list[KubeObject]:
+        """All Jobs of ours in a namespace: a LIST that is no older than this reconcile."""
+        ...
+
+    def job(self, namespace: str, name: str) -> KubeObject | None:
+        """A Job; None if there is none."""
+        ...
+
+    def create_job(self, job: KubeObject) -> bool:
+        """POST a Job; False if its name is taken (409)."""
+        ...
+
+    def delete_job(self, namespace: str, name: str, uid: str) -> None:
+        """Delete this very Job and, in the background, its pods; one that is gone is no error."""
+        ...
+
+    def write_status(self, subject: Subject, status: KubeObject) -> None:
+        """Apply the status of an experiment; one that is gone is no error."""
+        ...
+
+
+class NameTakenError(RuntimeError):
+    """A Job that is not ours bears the name of one that we must make."""
+
+
+class Key(NamedTuple):
+    """Which experiment."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """What the loop acts through."""
+
+    cluster: Cluster
+    results: Results
+    settings: Settings
+    tasks: Mapping[str, Task]
+
+
+def reconcile(shell: Shell, key: Key, now: float) -> float | None:
+    """Bring an experiment one step on; seconds after which to come again, None for never.
+
+    Raises: `NameTakenError`, and whatever the cluster or the store raise.
+    """
+    raw = shell.cluster.experiment(*key)
+    if raw is None:
+        return None
+    subject = subject_of(raw)
+    world = world_of(shell.cluster.jobs(key.namespace), subject.uid)
+    decision = _decision(shell, subject, world, now)
+    _act(shell, subject, decision)
+    _tell(shell, subject, decision)
+    return decision.requeue_after_s
+
+
+def _decision(shell: Shell, subject: Subject, world: World, now: float) -> Decision:
+    if subject.cancelled:
+        return decide_cancelled(subject, world, now)
+    if subject.settled:
+        return decide_settled(world, now)
+    try:
+        accepted = _accepted(shell, subject)
+    except SpecError as error:
+        return Decision(status=refused(subject, error, now), requeue_after_s=None)
+    return decide(_situation(shell, subject, world, accepted, now))
+
+
+class _Accepted(NamedTuple):
+    plan: Plan
+    """Fixed at acceptance and never made again."""
+    spec: Experiment
+    """What the object says now."""
+
+
+def _accepted(shell: Shell, subject: Subject) -> _Accepted:
+    """The plan that the store holds, else a new one.
+
+    Raises: `SpecError`.
+    """
+    folder = layout.experiment(subject.name, subject.uid)
+    plan = shell.results.plan(folder)
+    if plan is not None:
+        return _Accepted(plan, parse(subject.document).spec)
+    document = accept(subject.document, tasks=shell.tasks)
+    build = shell.settings.trainer_build if document.spec.reuse == "sameTrainer" else None
+    made = make_plan(document, shell.tasks, uid=subject.uid, trainer_build=build)
+    return _Accepted(shell.results.fix(folder, made), document.spec)
+
+
+def _situation(
+    shell: Shell, subject: Subject, world: World, accepted: _Accepted, now: float
+) -> Situation:
+    """Everything that is looked up in the store, once, after the LIST."""
+    (plan, spec), results = accepted, shell.results
+    folder = layout.experiment(plan.name, plan.uid)
+    ended = [job.name for job in world.own if not job.live]
+    carried = results.carried(folder, ended)
+    finished = results.finished(plan.stages)
+    lost = {key for keys in carried.values() for key in keys} - finished
+    found = Found(
+        finished=finished,
+        attempts=results.attempts(folder),
+        carried=carried,
+        failures=results.failures(folder, lost),
+        reached=results.reached(lost),
+    )
+    situation = Situation(plan, spec, subject, world, found, shell.settings, now)
+    report = standing_of(situation).report
+    if report is None:
+        return situation
+    there = finished | results.finished({report.key: report})
+    return replace(situation, found=replace(found, finished=there))
+
+
+def _act(shell: Shell, subject: Subject, decision: Decision) -> None:
+    """Failures are in the store before their Job may go, stage files before their Job comes."""
+    folder, store = layout.experiment(subject.name, subject.uid), shell.results.store
+    for attempt in decision.record:
+        for failure in attempt.failures:
+            store.put(layout.failure(folder, failure.key), failure.text().encode())
+        store.create(layout.attempt(folder, attempt.job), attempt.text().encode())
+    for name, uid in decision.delete:
+        shell.cluster.delete_job(subject.namespace, name, uid)
+    for start in decision.start:
+        store.create(start.path, start.file.text().encode())
+        if not shell.cluster.create_job(start.job):
+            _compare(shell.cluster, subject, start.job)
+
+
+def _compare(cluster: Cluster, subject: Subject, wanted: KubeObject) -> None:
+    """Look at the Job that has the name of ours: our own, made by another operator, is fine."""
+    name = wanted["metadata"]["name"]
+    raw = cluster.job(subject.namespace, name)
+    if raw is None:  # it went meanwhile; the next pass makes ours
+        return
+    there = job_of(raw)
+    if (there.owner, there.bundle) != (subject.uid, wanted["metadata"]["annotations"][BUNDLE]):
+        raise NameTakenError(
+            f"Job {subject.namespace}/{name} is not ours (owner {there.owner or 'none'}, bundle "
+            f"{there.bundle or 'none'}): delete it, and experiment {subject.name} goes on"
+        )
+
+
+def _tell(shell: Shell, subject: Subject, decision: Decision) -> None:
+    """Write the status, if it says something new."""
+    if decision.status is not None and decision.status != subject.status:
+        shell.cluster.write_status(subject, decision.status.plain())
