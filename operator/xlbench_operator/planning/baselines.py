@@ -16,7 +16,7 @@ from xlbench_specs.experiment import (
 RANDOM_ENCODER = EncoderRef(name="random-tiny", model="builtin/random-tiny")
 EVERY_LAYER = 200
 """Freezes all layers of any encoder."""
-PROBE_LEARNING_RATE = 1e-2
+PROBE_LEARNING_RATE = 5e-2
 """A lone linear head on frozen features learns nothing at an encoder's rate; measured on dev."""
 
 
