@@ -101,7 +101,12 @@ def test_the_dropout_of_the_key_is_in_force(name, folder_of):
     assert set(set_ones) == {0.25}
 
 
-@pytest.mark.parametrize("name", [each for each in TYPES if each != "Bert"])
+RARER = [
+    pytest.param(each, marks=pytest.mark.slow) for each in ("XLMRobertaXL", "Electra", "DistilBert")
+]
+
+
+@pytest.mark.parametrize("name", ["XLMRoberta", "ModernBert", "DebertaV2", *RARER])
 def test_a_model_of_any_type_is_trained_and_scored(name, folder_of, new_lab):
     lab = new_lab(name, folder_of(name))
     stage = lab.train(lab.encoder, {"topic": 2, "spans": 1, "fill": 1})
