@@ -5,12 +5,14 @@ costs a minute and nothing else. Failures are recorded in one pass and acted upo
 they are read back. Called by `reconcile`; each policy is a module of its own.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from xlbench_specs.manifests import Attempt
 from xlbench_specs.status import Status
 
 from xlbench_operator.operating.ending import attempts_ended, judged_at
+from xlbench_operator.operating.names import bundle_key
 from xlbench_operator.operating.observed import Subject, World
 from xlbench_operator.operating.situation import Situation
 from xlbench_operator.operating.standing import Standing, standing_of
@@ -50,12 +52,13 @@ def decide(situation: Situation) -> Decision:
     """What to do about an experiment that was accepted and has not ended."""
     standing = standing_of(situation)
     record = tuple(attempts_ended(situation))
-    idle = situation.spec.suspend or standing.ended
+    delete = tuple(deletions(situation, standing))
+    start = () if situation.spec.suspend else tuple(starts(situation, standing))
     return Decision(
         record=record,
-        delete=tuple(deletions(situation, standing)),
-        start=() if idle else tuple(starts(situation, standing)),
-        status=status_of(situation, standing),
+        delete=delete,
+        start=start,
+        status=status_of(situation, standing, _running(situation, standing, delete, start)),
         requeue_after_s=0.0 if record else _requeue_after_s(situation, standing),
     )
 
@@ -73,6 +76,17 @@ def decide_settled(world: World, now: float) -> Decision:
 def decide_cancelled(subject: Subject, world: World, now: float) -> Decision:
     """What to do about one whose object is being deleted; its owner references do the rest."""
     return Decision(delete=tuple(doomed(live_children(world))), status=cancelled(subject, now))
+
+
+def _running(
+    situation: Situation, standing: Standing, delete: Iterable[Doomed], start: Iterable[Start]
+) -> frozenset[str]:
+    """Stages that live Jobs carry once this decision is carried out."""
+    gone = {doomed.name for doomed in delete}
+    live = {job.bundle for job in situation.world.own if job.live and job.name not in gone}
+    bundles = standing.bundles(situation.plan) if live else []
+    there = {key for bundle in bundles if bundle_key(bundle) in live for key in bundle.stages}
+    return frozenset(there | {stage.key for each in start for stage in each.file.stages})
 
 
 def _requeue_after_s(situation: Situation, standing: Standing) -> float:

@@ -22,7 +22,6 @@ from xlbench_specs.status import (
     Status,
 )
 
-from xlbench_operator.operating.names import bundle_key
 from xlbench_operator.operating.observed import Subject
 from xlbench_operator.operating.situation import Situation
 from xlbench_operator.operating.standing import Standing, State
@@ -48,12 +47,12 @@ class _Said(NamedTuple):
     message: str
 
 
-def status_of(situation: Situation, standing: Standing) -> Status:
-    """How an accepted experiment stands."""
-    subject, running = situation.subject, _running(situation, standing)
+def status_of(situation: Situation, standing: Standing, running: Collection[str]) -> Status:
+    """How an accepted experiment stands; `running` are the stages that live Jobs carry."""
+    subject = situation.subject
     kinds = {kind: _counts(_states_of(situation, standing, kind), running) for kind in KINDS}
     counts = _sum(kinds.values())
-    verdict = verdict_on(situation, standing)
+    verdict = verdict_on(situation, standing, running)
     told = (
         f"{counts.done} of {counts.total} stages done, {counts.running} running, "
         f"{counts.failed} failed, {counts.skipped} skipped"
@@ -98,12 +97,12 @@ def cancelled(subject: Subject, now: float) -> Status:
     )
 
 
-def verdict_on(situation: Situation, standing: Standing) -> Verdict:
+def verdict_on(situation: Situation, standing: Standing, running: Collection[str]) -> Verdict:
     """Whether it ended, and how."""
     if not standing.ended:
         if situation.spec.suspend:
             return Verdict("Suspended", "Suspended")
-        begun = situation.world.children or situation.found.finished
+        begun = running or situation.world.children or situation.found.finished
         return Verdict("Running" if begun else "Pending", "Running")
     if standing.report_state is not State.DONE:
         return Verdict("Failed", "NoReport", failed="True")
@@ -137,15 +136,6 @@ def _sum(counts: Iterable[Counts]) -> Counts:
     for each in counts:
         totals.update(each.model_dump())
     return Counts(**totals)
-
-
-def _running(situation: Situation, standing: Standing) -> frozenset[str]:
-    """Stages of bundles that have a live Job."""
-    live = {job.bundle for job in situation.world.own if job.live}
-    bundles = standing.bundles(situation.plan) if live else []
-    return frozenset(
-        key for bundle in bundles if bundle_key(bundle) in live for key in bundle.stages
-    )
 
 
 def _failures(standing: Standing) -> list[Failure]:

@@ -241,6 +241,38 @@ def small_spec(name="small", languages=("af",), **fields):
     }
 
 
+def never(stage, job):  # noqa: ARG001 - a stage never fails
+    return None
+
+
+class Crash(Exception):  # noqa: N818 - an operator that is killed
+    """The operator dies here."""
+
+
+class Interposed:
+    """A cluster or a store with something that happens around each call that is named."""
+
+    def __init__(self, inner, names, around):
+        self._inner, self._names, self._around = inner, names, around
+
+    def __getattr__(self, name):
+        call = getattr(self._inner, name)
+        if name not in self._names:
+            return call
+
+        def wrapped(*arguments):
+            self._around(name, "before")
+            answer = call(*arguments)
+            self._around(name, "after")
+            return answer
+
+        return wrapped
+
+
+CLUSTER_WRITES = {"create_job", "delete_job", "write_status"}
+STORE_WRITES = {"create", "put"}
+
+
 class Lab:
     """A cluster, a store and an operator."""
 
@@ -253,6 +285,13 @@ class Lab:
         """An operator that has just started."""
         results = Results(store or self.store)
         return Shell(cluster or self.cluster, results, SETTINGS, TASKS)
+
+    def watched_operator(self, around, reads=frozenset()):
+        """An operator, with something that happens around each of its writes (and `reads`)."""
+        return self.operator(
+            Interposed(self.cluster, CLUSTER_WRITES | reads, around),
+            Interposed(self.store, STORE_WRITES, around),
+        )
 
     def apply(self, **fields):
         return self.cluster.apply(small_spec(**fields))
@@ -305,13 +344,13 @@ class Lab:
         )
         self.store.put(layout.failure(file.experiment, stage.key), failure.text().encode())
 
-    def work(self, job, fails=lambda stage: None):
+    def work(self, job, fails=never):
         """Run a Job to its end; `fails` says of a stage None, or whether trying again may help."""
         file, lost = self.file(job), set()
         for stage in file.stages:
             missing = [key for key in stage.inputs.values() if not self.finished(key)]
-            assert not missing, "a Job was started before its inputs were there"
-            retryable = fails(stage)
+            assert not missing, f"{job} was started before its inputs were there"
+            retryable = fails(stage, job)
             if retryable is None:
                 self.finish(stage)
             else:
@@ -338,7 +377,7 @@ class Lab:
     def tick(self, seconds):
         self.cluster.now += seconds
 
-    def run(self, name="small", fails=lambda stage: None, limit=200):
+    def run(self, name="small", fails=never, limit=200):
         """Work until the experiment is settled."""
         for _ in range(limit):
             self.settle(name)
@@ -383,6 +422,7 @@ def memory():
         Cluster=MemoryCluster,
         Store=MemoryStore,
         Rejected=Rejected,
+        Crash=Crash,
         Lab=Lab,
         small_spec=small_spec,
         rfc3339=rfc3339,
