@@ -272,7 +272,7 @@ class StageResources(Document):
     """Resources of the Jobs of one kind of stage."""
 
     gpus: Annotated[int, Field(ge=0, le=64)] | None = None
-    """GPUs of a Job."""
+    """GPUs of a Job; default: one to train and to evaluate, else none."""
     cpu: Quantity | None = None
     """CPU request, as Kubernetes writes it."""
     memory: Quantity | None = None
