@@ -39,7 +39,6 @@ _AGAIN_CODES = {
     "ServiceUnavailable",
     "SlowDown",
 }
-_FORBIDDEN = 403
 
 
 class Settings(BaseModel):
@@ -116,19 +115,20 @@ class Requests:
                 return self._once(operation, arguments)
             except _BROKEN as error:
                 cause: Exception = error
+                said = str(error)
             except ClientError as error:
                 if not _may_repeat(error):
                     raise _meaning(error, request) from error
-                cause = error
+                cause, said = error, _said(error)
             except BotoCoreError as error:  # no credentials, an endpoint that is no address, ...
                 raise RefusedError(f"{request}: {error}") from error
-            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**tries)
+            pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (tries - 1))
             pause_s *= random.uniform(0.5, 1)  # noqa: S311 - it only spreads writers that collided
             waited_s = time.monotonic() - began_s
             if waited_s + pause_s > self._deadline_s:
                 raise UnavailableError(
                     f"{request}: no answer in {waited_s:.1f} s and {tries} tries "
-                    f"(deadline {self._deadline_s:g} s); the last said: {cause}"
+                    f"(deadline {self._deadline_s:g} s); the last said: {said}"
                 ) from cause
             time.sleep(pause_s)
 
@@ -168,16 +168,20 @@ def _may_repeat(error: ClientError) -> bool:
 
 def _meaning(error: ClientError, request: str) -> Exception:
     """What an answer that is neither success nor worth a repetition means."""
-    message = f"{request}: {error}"
+    message = f"{request}: {_said(error)}"
     if _code(error) in ("PreconditionFailed", "412"):
         return PreconditionError(message)
     if _code(error) == "NoSuchUpload":
         return ForgottenError(message)
     if _code(error) in ("NoSuchKey", "404"):
         return NotFoundError(message)
-    if _status(error) == _FORBIDDEN:
+    if _code(error) == "AccessDenied":
         message += " (without s3:ListBucket a store says so of objects that do not exist, too)"
     return RefusedError(message)
+
+
+def _said(error: ClientError) -> str:
+    return f"{_status(error)} {_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
 
 
 def _code(error: ClientError) -> str:
