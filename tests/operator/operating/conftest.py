@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from xlbench_operator.operating.names import MANAGED_BY, MANAGER
+from xlbench_operator.operating.names import BUNDLE, MANAGED_BY, MANAGER, bundle_key, job_name
 from xlbench_operator.operating.observed import subject_of, world_of
 from xlbench_operator.operating.reconcile import Key, Shell, reconcile
 from xlbench_operator.operating.results import Results
@@ -33,6 +33,7 @@ from xlbench_specs.store import NotFoundError, Stored, commit
 from xlbench_specs.tasks import task_table
 
 NAMESPACE = "team-a"
+UID = "00000001-0000-4000-8000-000000000000"
 START = 1_800_000_000.0
 SETTINGS = Settings(
     store="s3://bench/runs/",
@@ -392,6 +393,29 @@ class Lab:
 
     # The pure core.
 
+    def job(self, bundle, number=1, end="", *, owner=UID, reason="", message="", **times):
+        """A raw Job of a bundle; `times` are `created` and `ended`, seconds before START."""
+        name = job_name(bundle, owner, number)
+        condition = {
+            "type": end,
+            "status": "True",
+            "reason": reason,
+            "message": message,
+            "lastTransitionTime": rfc3339(START - times.get("ended", 0)),
+        }
+        return {
+            "metadata": {
+                "name": name,
+                "uid": f"uid-of-{name}",
+                "creationTimestamp": rfc3339(START - times.get("created", 100)),
+                "labels": {MANAGED_BY: MANAGER},
+                "annotations": {BUNDLE: bundle_key(bundle)},
+                "ownerReferences": [{"uid": owner, "controller": True}],
+                **({"deletionTimestamp": rfc3339(START)} if times.get("terminating") else {}),
+            },
+            "status": {"conditions": [condition]} if end else {},
+        }
+
     def situation(self, *, jobs=(), now=START, found=None, spec=(), plan=None, status=None):
         """What the decision is made from, for the small experiment."""
         raw = MemoryCluster().apply(small_spec(**dict(spec)))
@@ -428,6 +452,7 @@ def memory():
         rfc3339=rfc3339,
         NAMESPACE=NAMESPACE,
         START=START,
+        UID=UID,
         SETTINGS=SETTINGS,
         TASKS=TASKS,
     )
