@@ -112,8 +112,9 @@ def use_s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str
     """Point this test's environment at a server: the address of an empty prefix there."""
 
     def use(server: Server) -> str:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "XLBENCH_S3_"))]:
-            monkeypatch.delenv(name)
+        for name in list(os.environ):
+            if name.startswith(("AWS_", "XLBENCH_S3_")) or name.lower().endswith("_proxy"):
+                monkeypatch.delenv(name)
         settings = {
             "AWS_ENDPOINT_URL": server.endpoint,
             "AWS_ACCESS_KEY_ID": server.access,
