@@ -397,6 +397,23 @@ def test_bf16_and_tf32_are_choices_of_a_stage_and_end_with_it(lab):
     assert not torch.backends.cuda.matmul.allow_tf32
 
 
+def test_what_is_kept_of_frozen_layers_knows_nothing_of_a_phases_tf32(lab, monkeypatch):
+    seen = []
+    outputs = train.Workshop.outputs
+
+    def spied(*arguments):
+        seen.append(torch.backends.cuda.matmul.allow_tf32)
+        return outputs(*arguments)
+
+    monkeypatch.setattr(train.Workshop, "outputs", spied)
+    frozen = Trainable(lowest_layer=1, embeddings=False)
+    stages = [
+        lab.train(lab.encoder, {"topic": 1}, tf32=True, seed=n, trainable=frozen) for n in (1, 2)
+    ]
+    assert lab.run(*stages) == TrainerExit.DONE
+    assert seen == [False] * 4  # a train and a dev set each
+
+
 def test_another_dropout_than_the_one_in_force_is_refused(lab):
     stage = lab.train(lab.encoder, {"topic": 1}, dropout=0.3)
     assert lab.run(stage) == TrainerExit.PARTIAL
