@@ -1,0 +1,59 @@
+"""The report Job: what the operator asks for by a stage file is what it publishes, or nothing."""
+
+import pytest
+from typer.testing import CliRunner
+from xlbench_operator.main import app
+from xlbench_specs import layout
+from xlbench_specs.exits import TrainerExit
+from xlbench_specs.experiment import Analysis
+from xlbench_specs.stages import StageFile
+from xlbench_specs.store import finished
+
+ANALYSIS = Analysis(equivalence_margin=2.5)
+
+
+@pytest.fixture
+def ended(experiment):
+    """An experiment with one failed score."""
+    ended = experiment(seeds=[1, 2])
+    (failed,) = ended.evaluations("sequential", "cy", 2)
+    ended.fill(without=frozenset({failed}))
+    ended.fail(failed)
+    ended.outcomes = dict.fromkeys(ended.plan.stages_of("evaluate"), "done") | {failed: "failed"}
+    return ended
+
+
+def run(ended, outcomes, name="report-1"):
+    stage = ended.plan.report_stage(ANALYSIS, outcomes)
+    file = StageFile(experiment=ended.folder, stages=[stage], job=name, analysis=ANALYSIS)
+    path = layout.job(ended.folder, name)
+    ended.store.put(path, file.text().encode())
+    words = ["report", "--store", ended.store.root.as_uri(), path]
+    return stage, CliRunner().invoke(app, words)
+
+
+def test_the_report_that_is_asked_for_is_published_by_the_pod(ended, monkeypatch):
+    monkeypatch.setenv("XLBENCH_ATTEMPT", "uid-of-the-pod")
+    stage, ran = run(ended, ended.outcomes)
+    assert ran.exit_code == TrainerExit.DONE, ran.output
+    manifest = finished(ended.store, "report", stage.key)
+    assert manifest.attempt == "uid-of-the-pod"
+    assert ended.store.list(layout.payload("report", stage.key, "uid-of-the-pod"))
+    assert ended.store.read(f"{ended.folder}/report.html").data
+
+
+def test_one_that_the_results_no_longer_give_is_not(ended):
+    stage, ran = run(ended, ended.outcomes | {next(iter(ended.outcomes)): "failed"})
+    assert ran.exit_code == TrainerExit.FAILED
+    assert "ended otherwise" in ran.output
+    assert finished(ended.store, "report", stage.key) is None
+
+
+@pytest.mark.parametrize("content", [None, b"{}"], ids=["missing", "no stage file"])
+def test_a_bad_stage_file_is_a_bad_task(ended, content):
+    if content is not None:
+        ended.store.put("jobs/x.json", content)
+    words = ["report", "--store", ended.store.root.as_uri(), "jobs/x.json"]
+    ran = CliRunner().invoke(app, words)
+    assert ran.exit_code == TrainerExit.BAD_TASK
+    assert "stage file jobs/x.json" in ran.output
