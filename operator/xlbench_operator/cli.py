@@ -5,6 +5,7 @@ Results go to stdout, words to stderr; exit codes are `xlbench_specs.exits.Comma
 
 import typer
 
+from xlbench_operator.commands.encoder import encoder
 from xlbench_operator.commands.plan import plan
 from xlbench_operator.commands.report import report
 from xlbench_operator.commands.run import run
@@ -22,3 +23,4 @@ app.command()(validate)
 app.command()(plan)
 app.command()(run)
 app.command()(report)
+app.add_typer(encoder, name="encoder")

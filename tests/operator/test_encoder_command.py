@@ -1,0 +1,47 @@
+"""`xlbench encoder hash`: the revision that a spec pins a local folder by."""
+
+import pytest
+from typer.testing import CliRunner
+from xlbench_operator.cli import app
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "model.safetensors").write_bytes(b"weights")
+    return tmp_path
+
+
+def revision_of(folder):
+    found = CliRunner().invoke(app, ["encoder", "hash", str(folder)])
+    assert found.exit_code == 0, found.output
+    return found.stdout.strip()
+
+
+def test_a_revision_is_what_the_contract_pins(folder):
+    # sha256 over "<path>\0<sha256 of content>\n" of each file, by path.
+    assert revision_of(folder) == (
+        "sha256:ce5f83442cdbdfbe7211fb637e8fd8143b453df9eb7ba05169839a388e9c13f0"
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "config.json").write_text("{ }"),
+        lambda folder: (folder / "vocab.txt").write_text(""),
+        lambda folder: (folder / "onnx").rename(folder / "other"),
+    ],
+    ids=["a file's content", "one file more", "a file's path"],
+)
+def test_any_change_of_the_folder_changes_the_revision(folder, change):
+    before = revision_of(folder)
+    change(folder)
+    assert revision_of(folder) != before
+
+
+def test_a_folder_without_an_encoder_is_refused(tmp_path):
+    found = CliRunner().invoke(app, ["encoder", "hash", str(tmp_path)])
+    assert found.exit_code == 2
+    assert "config.json" in found.stderr
