@@ -324,6 +324,21 @@ def payload_file(store: Store, manifest: Manifest, name: str) -> Path:
     return path
 
 
+def payload_folder(store: Store, manifest: Manifest, folder: Path) -> Path:
+    """The payload as `folder`: links to local copies by the files' names, their checksums verified.
+
+    Raises: as `payload_file`.
+    """
+    for entry in manifest.files:
+        copy = payload_file(store, manifest, entry.path)
+        link = folder / entry.path
+        link.parent.mkdir(parents=True, exist_ok=True)
+        partial = link.with_name(_PARTIAL + uuid.uuid4().hex)
+        partial.symlink_to(copy)
+        partial.replace(link)  # in one step: another process may make the same folder
+    return folder
+
+
 def sha256_of(path: Path) -> str:
     """sha256 of a file's content."""
     with path.open("rb") as file:

@@ -19,6 +19,7 @@ from typing import Literal, NamedTuple
 
 import boto3
 import pytest
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).parents[2]
@@ -45,12 +46,21 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[Server]:
+    # moto looks whether a condition holds and then writes; a store does both in one step.
+    put_object, one_at_a_time = S3Response.put_object, threading.Lock()
+
+    def put_in_one_step(self: S3Response) -> object:
+        with one_at_a_time:
+            return put_object(self)
+
     running = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    running.start()
-    server = Server("http://{}:{}".format(*running.get_host_and_port()))
-    server.client().create_bucket(Bucket=BUCKET)
-    yield server
-    running.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(S3Response, "put_object", put_in_one_step)
+        running.start()
+        server = Server("http://{}:{}".format(*running.get_host_and_port()))
+        server.client().create_bucket(Bucket=BUCKET)
+        yield server
+        running.stop()
 
 
 @pytest.fixture(scope="session")

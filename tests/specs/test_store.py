@@ -25,6 +25,7 @@ from xlbench_specs.store import (
     folder_hash,
     open_store,
     payload_file,
+    payload_folder,
     sha256_of,
 )
 
@@ -333,6 +334,21 @@ def with_payload(store, tmp_path):
 
 def test_a_payload_file_is_the_one_that_the_manifest_names(store, with_payload):
     assert payload_file(store, with_payload, "weights.bin").read_bytes() == b"weights"
+
+
+def test_a_payload_folder_has_the_files_by_their_names_and_may_be_made_twice(
+    store, with_payload, tmp_path
+):
+    tokens = b"tokens"
+    name = "tokeniser/tokens.json"
+    store.put(f"{layout.payload('encoder', STAGE.key, 'mine')}/{name}", tokens)
+    entry = FileEntry(path=name, size_bytes=6, sha256=hashlib.sha256(tokens).hexdigest())
+    manifest = with_payload.model_copy(update={"files": [*with_payload.files, entry]})
+    for _ in range(2):
+        folder = payload_folder(store, manifest, tmp_path / "encoder")
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"weights.bin", name}
+    assert (folder / name).read_bytes() == tokens
 
 
 @pytest.mark.parametrize("content", [b"weight", b"Weights", b""], ids=["cut", "one bit", "empty"])

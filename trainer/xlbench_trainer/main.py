@@ -25,7 +25,7 @@ def main() -> int:
         description="Run the stages of a stage file.",
         epilog="`xlbench-trainer build` prints the digest of the installed trainer.",
     )
-    parser.add_argument("--store", required=True, help="root of the object store: file:///folder")
+    parser.add_argument("--store", required=True, help="file:///folder or s3://bucket/prefix")
     parser.add_argument("stage_file", help="path of the stage file in the store")
     arguments = parser.parse_args()
     logging.basicConfig(

@@ -18,7 +18,7 @@ from torch import Tensor
 from xlbench_specs.documents import Document
 from xlbench_specs.manifests import Manifest
 from xlbench_specs.stages import DROPOUT, EncoderParams, Kind, Stage, StageRuntime
-from xlbench_specs.store import Store, finished, payload_file
+from xlbench_specs.store import Store, finished, payload_file, payload_folder
 from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer import tokens
@@ -89,7 +89,7 @@ class Workshop:
         self.runtime = runtime
         self._own_scratch = None if runtime.scratch else TemporaryDirectory(prefix="xlbench-")
         self._encoders: dict[str, Encoder] = {}
-        self._snapshots: dict[str, Path] = {}
+        self._snapshots: dict[str, Mapping[str, Tensor]] = {}
         self._changed: dict[str, frozenset[str]] = {}
         self._sets: dict[str, PreparedSet] = {}
 
@@ -168,12 +168,11 @@ class Workshop:
 
     def snapshot(self, encoder_key: str) -> Mapping[str, Tensor]:
         """The parameters of an encoder as its snapshot has them, read when asked for."""
-        return _Snapshot(self._snapshots[encoder_key])
+        return self._snapshots[encoder_key]
 
     def folder(self, manifest: Manifest) -> Path:
         """The snapshot's folder, its files verified."""
-        paths = [payload_file(self.store, manifest, entry.path) for entry in manifest.files]
-        return paths[0].parent
+        return payload_folder(self.store, manifest, self.scratch / f"payload-{manifest.key}")
 
     def _encoder(self, manifest: Manifest) -> Encoder:
         key = manifest.key
@@ -183,7 +182,8 @@ class Workshop:
                 raise TypeError(manifest.stage.kind)
             folder = self.folder(manifest)
             self._encoders[key] = load(folder, params.model, DROPOUT)
-            self._snapshots[key] = folder / SNAPSHOT_WEIGHTS
+            # Opened once and for all: a store's local copy may go when others need its room.
+            self._snapshots[key] = _Snapshot(folder / SNAPSHOT_WEIGHTS)
             self._changed[key] = frozenset()
         return self._encoders[key]
 
