@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from xlbench_specs.experiment import MUTABLE, Experiment, ExperimentSpec
+from xlbench_specs.pods import ATTEMPT_VARIABLE, LABEL_KEY, OWN_MOUNTS
 from xlbench_specs.schema import Schema, schema_at, structural_schema
 from xlbench_specs.status import Status
 
@@ -29,6 +30,9 @@ LISTS: dict[str, tuple[str, ...]] = {
     "spec.schedules[0].phases[0].tasks[0].exceptFor": (),
     "spec.probes": (),
     "spec.baselines": (),
+    "spec.execution.pod.env": ("name",),
+    "spec.execution.pod.imagePullSecrets": (),
+    "spec.execution.pod.volumes": ("name",),
     "status.conditions": ("type",),
 }
 """Lists that hold nothing twice: by these fields of an item, or as a whole (no fields). All
@@ -122,6 +126,57 @@ def _shares_rules(at: str) -> Iterator[CelRule]:
     )
 
 
+POD = "spec.execution.pod"
+POD_RULES: tuple[CelRule, ...] = (
+    CelRule(
+        f"{POD}.nodeSelector",
+        f"self.all(key, key.size() <= 253 && key.matches('{LABEL_KEY}'))",
+        "nodeSelector is by label key",
+    ),
+    CelRule(
+        f"{POD}.volumes",
+        "self.all(volume, self.exists_one(other, other.mountPath == volume.mountPath))",
+        "no mountPath may stand twice",
+    ),
+    CelRule(
+        f"{POD}.volumes[0]",
+        f"!(self.mountPath in {list(OWN_MOUNTS)})",
+        f"every pod has its own {' and '.join(OWN_MOUNTS)}",
+    ),
+    CelRule(
+        f"{POD}.volumes[0]",
+        "[has(self.claim), has(self.secret), has(self.configMap), has(self.empty)]"
+        ".filter(said, said).size() == 1",
+        "give exactly one of claim, secret, configMap, empty",
+    ),
+    CelRule(
+        f"{POD}.envFrom[0]",
+        "has(self.secret) != has(self.configMap)",
+        "give exactly one of secret, configMap",
+    ),
+    CelRule(
+        f"{POD}.env[0]",
+        f"self.name != '{ATTEMPT_VARIABLE}'",
+        f"{ATTEMPT_VARIABLE} is set by the operator",
+    ),
+    CelRule(
+        f"{POD}.tolerations[0]",
+        "has(self.key) || self.operator == 'Exists'",
+        "a toleration without key needs operator Exists",
+    ),
+    CelRule(
+        f"{POD}.tolerations[0]",
+        "!has(self.value) || self.operator == 'Equal'",
+        "a toleration's value needs operator Equal",
+    ),
+    CelRule(
+        f"{POD}.tolerations[0]",
+        "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+        "tolerationSeconds needs effect NoExecute",
+    ),
+)
+"""What a schema cannot say of pods; Kubernetes would refuse the Job."""
+
 BUILTIN = "self.model.startsWith('builtin/')"
 FOLDER = "self.model.matches('^[/.]')"
 SCHEDULE = "spec.schedules[0]"
@@ -190,6 +245,7 @@ RULES: tuple[CelRule, ...] = (
         "!has(self.contrast) || self.contrast[0] != self.contrast[1]",
         "contrast names two different arms",
     ),
+    *POD_RULES,
     CelRule("spec.budget", "self.match != 'tokens'", f"match: tokens is {LATER}"),
     CelRule("spec", "!has(self.baseline)", f"baseline is {LATER}"),
     CelRule(PHASE, "!has(self.merge)", f"merge is {LATER}"),

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from xlbench_specs.documents import Document
+from xlbench_specs.pods import PodSettings
 
 API_VERSION = "xlbench.dev/v1alpha1"
 TARGET = "$target"
@@ -305,6 +306,8 @@ class Execution(Document):
     """Evaluation Jobs for each (encoder, schedule, language) or for each model; fixed at start."""
     resources: Resources = Resources()
     """Resources of Jobs, by kind of stage."""
+    pod: PodSettings | None = None
+    """What is added to the pods of all Jobs."""
     retry_failed: Annotated[int, Field(ge=0, le=1000)] = 0
     """Raise by one to try failed stages again."""
 

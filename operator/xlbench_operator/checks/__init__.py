@@ -15,6 +15,7 @@ from xlbench_specs.tasks import Task, task_table
 
 from xlbench_operator.checks.consistency import CONSISTENCY
 from xlbench_operator.checks.names import NAMES
+from xlbench_operator.checks.pods import PODS
 from xlbench_operator.checks.reserved import RESERVED
 from xlbench_operator.checks.rules import Rule
 from xlbench_operator.checks.scores import SCORES
@@ -22,7 +23,7 @@ from xlbench_operator.loading import Origin
 from xlbench_operator.planning.plan import make_plan
 from xlbench_operator.wording import problems_of
 
-RULES: Mapping[str, Rule] = {**CONSISTENCY, **NAMES, **SCORES, **RESERVED}
+RULES: Mapping[str, Rule] = {**CONSISTENCY, **NAMES, **SCORES, **RESERVED, **PODS}
 """Every rule by its name."""
 
 SOME_DIGEST = "0" * 64

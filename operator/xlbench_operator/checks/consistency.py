@@ -3,68 +3,59 @@
 The API server holds most of them too, as lists with keys and CEL rules in the CRD.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from xlbench_specs.errors import Problem
 from xlbench_specs.experiment import TARGET, Experiment, Shares
 from xlbench_specs.suggestions import listed, unknown
 
-from xlbench_operator.checks.rules import Rule, Tasks, phases, refs
-
-
-def _repeats(path: str, names: Sequence[object], field: str = "") -> Iterator[Problem]:
-    """A problem for every name that stood in the list before; `field` holds it in an item."""
-    for number, name in enumerate(names):
-        first = names.index(name)
-        if name is not None and first < number:
-            message = f"stands twice; it is {path}[{first}]{field} already"
-            yield Problem(f"{path}[{number}]{field}", name, message)
+from xlbench_operator.checks.rules import Rule, Tasks, phases, refs, repeats
 
 
 def _encoder_names(spec: Experiment, _: Tasks) -> Iterator[Problem]:
-    yield from _repeats("spec.encoders", [encoder.name for encoder in spec.encoders], ".name")
+    yield from repeats("spec.encoders", [encoder.name for encoder in spec.encoders], ".name")
 
 
 def _schedule_names(spec: Experiment, _: Tasks) -> Iterator[Problem]:
-    yield from _repeats("spec.schedules", [each.name for each in spec.schedules], ".name")
+    yield from repeats("spec.schedules", [each.name for each in spec.schedules], ".name")
 
 
 def _phase_names(spec: Experiment, _: Tasks) -> Iterator[Problem]:
     for number, schedule in enumerate(spec.schedules):
         path = f"spec.schedules[{number}].phases"
-        yield from _repeats(path, [phase.name for phase in schedule.phases], ".name")
+        yield from repeats(path, [phase.name for phase in schedule.phases], ".name")
 
 
 def _target_tasks(spec: Experiment, _: Tasks) -> Iterator[Problem]:
-    yield from _repeats("spec.targets", [target.task for target in spec.targets], ".task")
+    yield from repeats("spec.targets", [target.task for target in spec.targets], ".task")
 
 
 def _evaluated_tasks(spec: Experiment, _: Tasks) -> Iterator[Problem]:
     for number, target in enumerate(spec.targets):
-        yield from _repeats(f"spec.targets[{number}].evaluateOn", target.evaluate_on or [])
+        yield from repeats(f"spec.targets[{number}].evaluateOn", target.evaluate_on or [])
 
 
 def _seeds(spec: Experiment, _: Tasks) -> Iterator[Problem]:
-    yield from _repeats("spec.seeds", spec.seeds)
+    yield from repeats("spec.seeds", spec.seeds)
 
 
 def _language_codes(spec: Experiment, _: Tasks) -> Iterator[Problem]:
-    yield from _repeats("spec.languages.codes", spec.languages.codes or [])
+    yield from repeats("spec.languages.codes", spec.languages.codes or [])
     for path, ref in refs(spec):
-        yield from _repeats(f"{path}.languages", ref.languages or [])
+        yield from repeats(f"{path}.languages", ref.languages or [])
 
 
 def _probes(spec: Experiment, _: Tasks) -> Iterator[Problem]:
-    yield from _repeats("spec.probes", spec.probes)
+    yield from repeats("spec.probes", spec.probes)
 
 
 def _baselines(spec: Experiment, _: Tasks) -> Iterator[Problem]:
-    yield from _repeats("spec.baselines", spec.baselines)
+    yield from repeats("spec.baselines", spec.baselines)
 
 
 def _tasks_of_a_phase(spec: Experiment, _: Tasks) -> Iterator[Problem]:
     for path, _schedule, phase in phases(spec):
-        yield from _repeats(f"{path}.tasks", [ref.task for ref in phase.tasks], ".task")
+        yield from repeats(f"{path}.tasks", [ref.task for ref in phase.tasks], ".task")
 
 
 def _ways_to_say_languages(spec: Experiment, _: Tasks) -> Iterator[Problem]:
@@ -139,7 +130,7 @@ def _contrast(spec: Experiment, _: Tasks) -> Iterator[Problem]:
             yield Problem(path, name, unknown("schedule", name, arms))
         elif roles[name] == "control":
             yield Problem(path, name, f"a control, not held to the budget; valid: {listed(arms)}")
-    yield from _repeats("spec.analysis.contrast", contrast)
+    yield from repeats("spec.analysis.contrast", contrast)
 
 
 def _excepted_targets(spec: Experiment, _: Tasks) -> Iterator[Problem]:
@@ -149,7 +140,7 @@ def _excepted_targets(spec: Experiment, _: Tasks) -> Iterator[Problem]:
             if name not in targets:
                 message = unknown("target of this spec", name, targets)
                 yield Problem(f"{path}.exceptFor[{number}]", name, message)
-        yield from _repeats(f"{path}.exceptFor", ref.except_for or [])
+        yield from repeats(f"{path}.exceptFor", ref.except_for or [])
 
 
 CONSISTENCY: Mapping[str, Rule] = {

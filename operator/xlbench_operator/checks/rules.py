@@ -1,6 +1,6 @@
 """What a rule is, and the walks over a spec that rules share. Called by the rules alone; pure."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from xlbench_specs.errors import Problem
@@ -39,3 +39,12 @@ def refs(spec: Experiment) -> Iterator[RefPlace]:
     for path, _, phase in phases(spec):
         for number, ref in enumerate(phase.tasks):
             yield RefPlace(f"{path}.tasks[{number}]", ref)
+
+
+def repeats(path: str, names: Sequence[object], field: str = "") -> Iterator[Problem]:
+    """A problem for every name that stood in the list before; `field` holds it in an item."""
+    for number, name in enumerate(names):
+        first = names.index(name)
+        if name is not None and first < number:
+            message = f"stands twice; it is {path}[{first}]{field} already"
+            yield Problem(f"{path}[{number}]{field}", name, message)

@@ -12,6 +12,7 @@ from xlbench_specs.crd import GROUP, VERSION, KubeObject
 from xlbench_specs.exits import RETRYABLE, UNCOUNTED, TrainerExit
 from xlbench_specs.experiment import Execution, Experiment, StageResources
 from xlbench_specs.plans import Bundle, Plan, PlannedModel, PlannedProbe
+from xlbench_specs.pods import ATTEMPT_VARIABLE, PodSettings, VariableSource, Volume
 from xlbench_specs.stages import EvaluateParams, Kind, PrepareParams, Stage
 
 from xlbench_operator.operating.names import BUNDLE, DOMAIN, MANAGED_BY, MANAGER, bundle_key
@@ -173,7 +174,16 @@ def _codes(codes: set[TrainerExit] | frozenset[TrainerExit]) -> KubeObject:
 
 
 def _pod(kind: Kind, arguments: list[str], spec: Experiment, settings: Settings) -> KubeObject:
-    """A pod that Pod Security *restricted* admits."""
+    """A pod that Pod Security *restricted* admits, with what the user adds."""
+    added = spec.execution.pod or PodSettings()
+    mounts = [
+        {"name": "scratch", "mountPath": SCRATCH},
+        {"name": "memory", "mountPath": "/dev/shm"},  # noqa: S108 - an emptyDir too
+        *(
+            {"name": _own(volume), "mountPath": volume.mount_path, "readOnly": volume.read_only}
+            for volume in added.volumes
+        ),
+    ]
     return {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_S,
@@ -186,12 +196,14 @@ def _pod(kind: Kind, arguments: list[str], spec: Experiment, settings: Settings)
             "fsGroup": USER,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **_placing(added),
         "containers": [
             {
                 "name": CONTAINER,
                 **_program(kind, settings),
                 "args": arguments,
-                "env": _environment(spec.training.threads),
+                "env": _environment(spec.training.threads, added),
+                **_said(envFrom=[_variables(source) for source in added.env_from]),
                 "resources": _resources(kind, spec.execution),
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -199,17 +211,54 @@ def _pod(kind: Kind, arguments: list[str], spec: Experiment, settings: Settings)
                     "capabilities": {"drop": ["ALL"]},
                 },
                 "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": [
-                    {"name": "scratch", "mountPath": SCRATCH},
-                    {"name": "memory", "mountPath": "/dev/shm"},  # noqa: S108 - as above
-                ],
+                "volumeMounts": mounts,
             }
         ],
         "volumes": [
             {"name": "scratch", "emptyDir": {}},
             {"name": "memory", "emptyDir": {"medium": "Memory", "sizeLimit": SHARED_MEMORY}},
+            *({"name": _own(volume), **_source(volume)} for volume in added.volumes),
         ],
     }
+
+
+def _placing(added: PodSettings) -> KubeObject:
+    """Where the pods may run, as whom, and from which registries."""
+    return _said(
+        nodeSelector=added.node_selector,
+        tolerations=[each.plain() for each in added.tolerations],
+        priorityClassName=added.priority_class_name,
+        runtimeClassName=added.runtime_class_name,
+        serviceAccountName=added.service_account_name,
+        imagePullSecrets=[{"name": name} for name in added.image_pull_secrets],
+    )
+
+
+def _said(**fields: object) -> KubeObject:
+    """The fields that something was said of."""
+    return {name: value for name, value in fields.items() if value}
+
+
+def _own(volume: Volume) -> str:
+    """Name of a user's volume in the pod: never that of one of ours."""
+    return f"user-{volume.name}"
+
+
+def _source(volume: Volume) -> KubeObject:
+    """What a user's volume holds; the checks have seen that exactly one thing is said."""
+    if volume.claim:
+        return {"persistentVolumeClaim": {"claimName": volume.claim}}
+    if volume.secret:
+        return {"secret": {"secretName": volume.secret}}
+    if volume.config_map:
+        return {"configMap": {"name": volume.config_map}}
+    return {"emptyDir": {"sizeLimit": volume.empty}}
+
+
+def _variables(source: VariableSource) -> KubeObject:
+    if source.secret:
+        return {"secretRef": {"name": source.secret}}
+    return {"configMapRef": {"name": source.config_map}}
 
 
 def _program(kind: Kind, settings: Settings) -> KubeObject:
@@ -218,7 +267,7 @@ def _program(kind: Kind, settings: Settings) -> KubeObject:
     return {"image": settings.trainer_image, "command": ["xlbench-trainer"]}
 
 
-def _environment(threads: int) -> list[KubeObject]:
+def _environment(threads: int, added: PodSettings) -> list[KubeObject]:
     """The attempt's id is the pod's uid; caches go where the pod may write."""
     values = {
         "HOME": SCRATCH,
@@ -230,10 +279,11 @@ def _environment(threads: int) -> list[KubeObject]:
         "OPENBLAS_NUM_THREADS": str(threads),
         "RAYON_NUM_THREADS": str(threads),
         "TOKENIZERS_PARALLELISM": "false",
+        **{variable.name: variable.value for variable in added.env},
     }
     attempt = {"fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.uid"}}
     return [
-        {"name": "XLBENCH_ATTEMPT", "valueFrom": attempt},
+        {"name": ATTEMPT_VARIABLE, "valueFrom": attempt},
         *({"name": name, "value": value} for name, value in values.items()),
     ]
 

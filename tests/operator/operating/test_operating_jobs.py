@@ -22,6 +22,28 @@ EXECUTION = {
         "evaluate": {"gpus": 0},
         "prepare": {"memory": "3Gi"},
     },
+    "pod": {
+        "nodeSelector": {"nvidia.com/gpu.product": "H200"},
+        "tolerations": [
+            {"key": "gpu", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60},
+            {"key": "team", "value": "a"},
+        ],
+        "priorityClassName": "batch",
+        "runtimeClassName": "nvidia",
+        "serviceAccountName": "bench",
+        "imagePullSecrets": ["registry"],
+        "env": [
+            {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+            {"name": "HF_HOME", "value": "/cache/huggingface"},
+        ],
+        "envFrom": [{"secret": "s3-credentials"}, {"configMap": "settings"}],
+        "volumes": [
+            {"name": "cache", "mountPath": "/cache", "claim": "cache"},
+            {"name": "key", "mountPath": "/keys", "secret": "key", "readOnly": True},
+            {"name": "ca", "mountPath": "/etc/ssl/private-ca", "configMap": "ca"},
+            {"name": "scratch", "mountPath": "/scratch", "empty": "10Gi"},
+        ],
+    },
 }
 
 
