@@ -12,6 +12,7 @@ from pathlib import Path
 import celpy
 import jsonschema
 import pytest
+from xlbench_operator.checks import accept
 from xlbench_operator.loading import read_spec_file
 from xlbench_specs.crd import LISTS, custom_resource_definition, object_schema
 from xlbench_specs.experiment import MUTABLE, Experiment, ExperimentSpec
@@ -217,6 +218,33 @@ SENT = [file for file in CORPUS if b"\n# offline-only: " not in file.read_bytes(
 
 def test_the_good_spec_is_accepted():
     assert refusals(read(GOOD)) == []
+
+
+def test_all_that_may_be_said_of_pods_is_accepted():
+    spec = read(GOOD)
+    spec["spec"]["execution"] = {
+        "pod": {
+            "nodeSelector": {"nvidia.com/gpu.product": "H200", "pool": ""},
+            "tolerations": [
+                {"operator": "Exists"},
+                {"key": "a.b/c", "value": "d", "effect": "NoExecute", "tolerationSeconds": 60},
+            ],
+            "priorityClassName": "batch",
+            "runtimeClassName": "nvidia",
+            "serviceAccountName": "bench",
+            "imagePullSecrets": ["one", "two"],
+            "env": [{"name": "HTTPS_PROXY", "value": "http://proxy:3128"}],
+            "envFrom": [{"secret": "s3"}, {"configMap": "settings"}],
+            "volumes": [
+                {"name": kind.lower(), "mountPath": f"/{kind}", kind: what}
+                for kind, what in (
+                    ("claim", "a"), ("secret", "b"), ("configMap", "c"), ("empty", "1Gi"),
+                )
+            ],
+        }
+    }  # fmt: skip
+    assert refusals(spec) == []
+    assert accept(copy.deepcopy(spec)).spec.execution.pod.volumes[3].empty == "1Gi"
 
 
 @pytest.mark.parametrize("file", SENT, ids=lambda file: file.stem)

@@ -121,7 +121,8 @@ def test_a_crash_around_any_act_heals(memory, when):
 def test_any_order_of_events_ends_the_same(memory, seed):
     chance = random.Random(seed)  # noqa: S311 - which events come when
     lab = memory.Lab()
-    lab.apply(execution={"parallelism": chance.randint(1, 4)})
+    parallelism = chance.randint(1, 4)
+    lab.apply(execution={"parallelism": parallelism})
     while lab.status().get("phase") not in {"Done", "Failed"}:
         match chance.choice(["look", "work", "tick", "restart", "vanish"]):
             case "look":
@@ -136,6 +137,7 @@ def test_any_order_of_events_ends_the_same(memory, seed):
                 name = chance.choice(lab.cluster.live())
                 uid = lab.cluster.job(memory.NAMESPACE, name)["metadata"]["uid"]
                 lab.cluster.delete_job(memory.NAMESPACE, name, uid)
+        assert len(lab.cluster.live()) <= parallelism
     expected = end_of(run_undisturbed(memory))
     assert end_of(lab)["manifests"] == expected["manifests"]
     assert end_of(lab)["status"]["counts"] == expected["status"]["counts"]
@@ -210,6 +212,25 @@ class TestSharing:
         lab.run("second")
         assert lab.status("second")["phase"] == "Done"
         assert lab.reconcile("first") is None
+
+    @pytest.mark.parametrize("seed", range(25))
+    def test_whenever_the_owner_goes_the_other_ends(self, memory, seed):
+        chance, lab = random.Random(seed), memory.Lab()  # noqa: S311 - which events come when
+        self.start(lab)
+        goes = chance.randint(0, 30)
+        for event in range(500):
+            if event == goes:
+                lab.cluster.delete_experiment(memory.NAMESPACE, "first")
+            match chance.choice(["first", "second", "work", "tick"]):
+                case "work" if lab.cluster.live():
+                    lab.work(chance.choice(lab.cluster.live()), troubled)
+                case "tick":
+                    lab.tick(30)
+                case "first" | "second" as name:
+                    lab.reconcile(name)
+        assert lab.status("second")["counts"] == {
+            "total": 11, "done": 10, "failed": 1, "skipped": 0, "running": 0
+        }  # fmt: skip
 
     def test_of_two_that_began_at_one_moment_the_younger_gives_way(self, lab):
         lab.apply(name="first")
