@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
@@ -293,6 +294,17 @@ class TestRefusals:
             with pytest.raises(CorruptError, match=r"a/b: sha256 .* it was written with"):
                 look("a/b")
         assert list((tmp_path / "copies").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_more_objects_than_a_page_holds_are_listed_and_deleted(versitygw, use_s3):
+    store = open_store(use_s3(versitygw))
+    paths = [f"a/{number:04d}" for number in range(1005)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda path: store.put(path, b""), paths))
+    assert store.list("a") == paths
+    store.delete("a")
+    assert store.list("a") == []
 
 
 def test_folders_of_many_pages_are_listed_and_deleted(scene, monkeypatch):

@@ -90,3 +90,27 @@ def test_an_environment_without_credentials_is_refused_at_the_first_request(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
     with pytest.raises(RefusedError, match="Unable to locate credentials"):
         open_store(address).read("a")
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("s3://xlbench-tests", "keys/a"),
+        ("s3://xlbench-tests/", "keys/a"),
+        ("s3://xlbench-tests/one/two", "one/two/keys/a"),
+        ("s3://xlbench-tests/one//two/", "one/two/keys/a"),
+    ],
+)
+def test_the_prefix_stands_before_every_path(moto, use_s3, address, key):
+    use_s3(moto)
+    store = open_store(address)
+    store.put("keys/a", b"x")
+    assert moto.client().get_object(Bucket="xlbench-tests", Key=key)["Body"].read() == b"x"
+    assert store.list("keys") == ["keys/a"]
+    store.delete("keys")
+
+
+def test_a_prefix_that_leaves_its_parent_is_refused(moto, use_s3):
+    use_s3(moto)
+    with pytest.raises(ValueError, match="stay below the root"):
+        open_store("s3://xlbench-tests/team-a/../team-b")
