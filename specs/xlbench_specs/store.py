@@ -11,7 +11,7 @@ import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from enum import Enum
@@ -287,20 +287,14 @@ def finished(store: Store, kind: Kind, key: str) -> Manifest | None:
         return None
 
 
-def finished_many(
-    store: Store, stages: Iterable[Stage], seen: MutableMapping[str, Manifest]
-) -> dict[str, Manifest]:
-    """Key to manifest of those stages that are finished.
+def finished_many(store: Store, stages: Iterable[Stage]) -> dict[str, Manifest]:
+    """Key to manifest of those stages that are finished, looked up many at a time.
 
-    Only keys that `seen` lacks are looked up, many at a time, and those found are added to it: a
-    manifest that was once there stays what it is.
+    A manifest that is once there stays what it is: who comes again asks for the others only.
     """
-    wanted = {stage.key: stage.kind for stage in stages}
-    unknown = [key for key in wanted if key not in seen]
     with ThreadPoolExecutor(_LOOKUPS) as pool:
-        found = pool.map(lambda key: finished(store, wanted[key], key), unknown)
-        seen.update({manifest.key: manifest for manifest in found if manifest is not None})
-    return {key: seen[key] for key in wanted if key in seen}
+        found = list(pool.map(lambda stage: finished(store, stage.kind, stage.key), stages))
+    return {manifest.key: manifest for manifest in found if manifest is not None}
 
 
 def payload_file(store: Store, manifest: Manifest, name: str) -> Path:

@@ -292,18 +292,19 @@ def test_a_stage_without_a_valid_manifest_is_not_finished(store):
     assert finished(store, "encoder", STAGE.key) is None
 
 
-def test_finished_stages_are_looked_up_once(store):
+def test_of_many_stages_the_finished_ones_are_found(store):
     stages = [
         Stage(params=EncoderParams(model="builtin/random-tiny", revision=str(number)), recipe=1)
         for number in range(40)
     ]
-    done, seen = [stage.key for stage in stages[::2]], {}
-    for stage in stages[::2]:
-        commit(store, MANIFEST.model_copy(update={"key": stage.key, "stage": stage}))
-    assert list(finished_many(store, stages, seen)) == done
-    store.delete("manifests")
-    assert list(finished_many(store, stages, seen)) == done
-    assert finished_many(store, stages, {}) == {}
+    done = {
+        stage.key: MANIFEST.model_copy(update={"key": stage.key, "stage": stage})
+        for stage in stages[::2]
+    }
+    for manifest in done.values():
+        commit(store, manifest)
+    assert finished_many(store, stages) == done
+    assert finished_many(store, []) == {}
 
 
 def test_a_store_that_keeps_conditions_passes_and_nothing_is_left_of_the_trial(store):
