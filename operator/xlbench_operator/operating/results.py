@@ -11,7 +11,7 @@ from xlbench_specs import layout
 from xlbench_specs.manifests import Attempt, Failure
 from xlbench_specs.plans import Plan
 from xlbench_specs.stages import Stage, StageFile
-from xlbench_specs.store import NotFoundError, Store, finished
+from xlbench_specs.store import NotFoundError, Store, finished_many
 
 KEPT_PLANS = 64
 
@@ -47,9 +47,8 @@ class Results:
 
     def finished(self, stages: Mapping[str, Stage]) -> frozenset[str]:
         """Those of the stages that have a manifest."""
-        for key, stage in stages.items():
-            if key not in self._finished and finished(self.store, stage.kind, key):
-                self._finished.add(key)
+        unseen = (stage for key, stage in stages.items() if key not in self._finished)
+        self._finished.update(finished_many(self.store, unseen))
         return frozenset(stages.keys() & self._finished)
 
     def attempts(self, folder: str) -> tuple[Attempt, ...]:
