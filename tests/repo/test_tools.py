@@ -62,3 +62,83 @@ def test_only_an_empty_selection_of_tests_is_excused(
     tree: Path, status: int, expected: int
 ) -> None:
     assert run(tree, "tools/some-tests", "sh", "-c", f"exit {status}").returncode == expected
+
+
+GO = """#!/bin/sh
+[ "$1" = build ] || exit 2
+while [ "$1" != -o ]; do shift; done
+echo built >> "$HOME/builds"
+[ ! -e "$HOME/broken" ] || exit 1
+printf '#!/bin/sh\\n' > "$2/server"
+chmod +x "$2/server"
+"""
+
+
+NEEDED = [
+    "bash",
+    "basename",
+    "cat",
+    "chmod",
+    "cut",
+    "dirname",
+    "mkdir",
+    "mktemp",
+    "mv",
+    "nice",
+    "rm",
+    "sha256sum",
+]
+
+
+@pytest.fixture
+def go_tree(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one Go module, a compiler that writes `server`, and a home of its own."""
+    module = tree / "tests/cluster/tools/server"
+    module.mkdir(parents=True)
+    for name in ("go.mod", "go.sum"):
+        (module / name).write_text(f"{name} 1\n")
+    (tree / "bin").mkdir()
+    for name in NEEDED:
+        (tree / "bin" / name).symlink_to(str(shutil.which(name)))
+    (tree / "bin/go").write_text(GO)
+    (tree / "bin/go").chmod(0o755)
+    (tree / "tools/retry").write_text('#!/bin/sh\nshift\nexec "$@"\n')
+    monkeypatch.setenv("PATH", str(tree / "bin"))
+    monkeypatch.setenv("HOME", str(tree / "home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    (tree / "home").mkdir()
+    return tree
+
+
+def builds(tree: Path) -> int:
+    log = tree / "home/builds"
+    return log.read_text().count("built") if log.exists() else 0
+
+
+def test_a_program_is_built_once_until_its_module_changes(go_tree: Path) -> None:
+    places = set()
+    for text in ("1", "1", "2"):
+        (go_tree / "tests/cluster/tools/server/go.sum").write_text(text)
+        assert run(go_tree, "tools/cluster-tools").returncode == 0
+        places.add(run(go_tree, "tools/cluster-tools", "--find", "server").stdout.strip())
+    assert builds(go_tree) == len(places) == 2
+    assert all(Path(place).is_file() for place in places)
+
+
+def test_a_program_that_is_not_built_is_told_with_what_to_run(go_tree: Path) -> None:
+    answer = run(go_tree, "tools/cluster-tools", "--find", "server")
+    assert answer.returncode == 1
+    assert "server is not built: run `make cluster-tools`" in answer.stderr
+
+
+def test_a_build_that_fails_leaves_nothing_that_is_taken_for_a_program(go_tree: Path) -> None:
+    (go_tree / "home/broken").touch()
+    assert run(go_tree, "tools/cluster-tools").returncode == 1
+    assert list((go_tree / "home/.cache/xlbench/tools").iterdir()) == []
+
+
+def test_without_go_the_word_is_said(go_tree: Path) -> None:
+    (go_tree / "bin/go").unlink()
+    answer = run(go_tree, "tools/cluster-tools")
+    assert answer.returncode == 1
+    assert "building server needs Go" in answer.stderr
