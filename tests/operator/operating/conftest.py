@@ -277,15 +277,16 @@ STORE_WRITES = {"create", "put"}
 class Lab:
     """A cluster, a store and an operator."""
 
-    def __init__(self):
+    def __init__(self, store=None, settings=SETTINGS):
         self.cluster = MemoryCluster()
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
+        self.settings = settings
         self.shell = self.operator()
 
     def operator(self, cluster=None, store=None):
         """An operator that has just started."""
         results = Results(store or self.store)
-        return Shell(cluster or self.cluster, results, SETTINGS, TASKS)
+        return Shell(cluster or self.cluster, results, self.settings, TASKS)
 
     def watched_operator(self, around, reads=frozenset()):
         """An operator, with something that happens around each of its writes (and `reads`)."""
