@@ -22,7 +22,7 @@ UV_READY       := .uv/.ready-$(call key,locks/bootstrap.txt)
 OPERATOR_READY := .venv/.ready-$(call key,locks/operator-dev.txt specs/pyproject.toml operator/pyproject.toml)
 TRAINER_READY  := .venv-trainer/.ready-$(call key,locks/trainer-dev.txt specs/pyproject.toml trainer/pyproject.toml)
 
-.PHONY: help setup environments browser cluster-tools lock check test test-unit test-slow generate bench demo clean
+.PHONY: help setup environments browser cluster-tools lock check test test-unit test-slow test-cluster generate bench demo clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -36,7 +36,7 @@ environments: $(OPERATOR_READY) $(TRAINER_READY)
 browser:
 	@tools/browser
 
-cluster-tools: ## build the servers that slow tests run, once, into the user's cache (needs Go)
+cluster-tools: ## build the servers that test-cluster runs, once, into the user's cache (needs Go)
 	@tools/cluster-tools
 
 $(UV_READY):
@@ -87,9 +87,12 @@ test-unit: environments ## the unit suites of both environments
 	.venv-trainer/bin/pytest -q $(IN_TRAINER)
 	.venv/bin/pytest -q $(IN_OPERATOR)
 
-test-slow: environments cluster-tools ## the tests that take seconds each: kills, whole runs, the report in a browser
+test-slow: environments ## the tests that take seconds each: kills, whole runs, the report in a browser
 	tools/some-tests .venv-trainer/bin/pytest -q -m slow $(IN_TRAINER)
 	tools/some-tests .venv/bin/pytest -q -m slow $(IN_OPERATOR)
+
+test-cluster: environments cluster-tools ## the tests against servers built from source (needs Go)
+	.venv/bin/pytest -q -m cluster $(IN_OPERATOR)
 
 bench: environments ## measurements: printed, not judged
 	.venv/bin/pytest -q -s -m bench tests/bench

@@ -71,7 +71,7 @@ class Scene(NamedTuple):
         return answer.get("Uploads", [])
 
 
-@pytest.fixture(params=["moto", pytest.param("versitygw", marks=pytest.mark.slow)])
+@pytest.fixture(params=["moto", pytest.param("versitygw", marks=pytest.mark.cluster)])
 def scene(request, use_s3, start_proxy, fault, monkeypatch):
     server = request.getfixturevalue(request.param)
     proxy, address = start_proxy(server), use_s3(server)
@@ -296,7 +296,7 @@ class TestRefusals:
         assert list((tmp_path / "copies").iterdir()) == []
 
 
-@pytest.mark.slow
+@pytest.mark.cluster
 def test_more_objects_than_a_page_holds_are_listed_and_deleted(versitygw, use_s3):
     store = open_store(use_s3(versitygw))
     paths = [f"a/{number:04d}" for number in range(1005)]

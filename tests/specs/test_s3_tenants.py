@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs/how-to/s3.md"
 TEAMS = ("team-a", "team-b")
 FILE_BYTES = 6 * 2**20
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 
 
 def statements(page, team):

@@ -11,7 +11,7 @@ from xlbench_specs.stages import StageFile, StageRuntime
 from xlbench_specs.store import finished, open_store, payload_file
 from xlbench_specs.tasks import task_table
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.cluster
 
 ROOT = Path(__file__).parents[2]
 SPEC = ROOT / "tests/drill/interrupt.yaml"

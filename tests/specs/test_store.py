@@ -29,7 +29,7 @@ from xlbench_specs.store import (
     sha256_of,
 )
 
-STORES = ["file", "moto", pytest.param("versitygw", marks=pytest.mark.slow)]
+STORES = ["file", "moto", pytest.param("versitygw", marks=pytest.mark.cluster)]
 
 WRITERS, KEYS = 8, 50
 LARGE_BYTES = 12 * 2**20
