@@ -98,7 +98,7 @@ def test_no_tracked_file_names_a_machine() -> None:
     assert suspects == {}
 
 
-@pytest.mark.parametrize("text", ["cd /work/main", '"/root/x"', "/home/me/a"])
+@pytest.mark.parametrize("text", ["cd /work/x/y", '"/root/x"', "/home/me/a"])
 def test_a_machine_path_is_noticed(text: str) -> None:
     assert machine_paths(text)
 
