@@ -172,7 +172,7 @@ class _Composer:
             merges = key.text == "<<"
             name = _key(key, path)
             here = path if merges else key_path(path, name)
-            if name in items:
+            if name in items or (merges and node.merged):
                 raise _refused(here, key.line, f"the key {name!r} twice in one object")
             value = self.node(next(self._events), here, depth + 1)
             node.size += key.size + value.size
