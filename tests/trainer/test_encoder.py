@@ -173,6 +173,12 @@ def test_an_unknown_built_in_encoder_names_those_there_are(tmp_path):
         encoder.run(EncoderParams(model="builtin/no", revision="x"), StageRuntime(), tmp_path)
 
 
+def test_a_built_in_encoder_at_another_revision_is_refused(tmp_path):
+    params = EncoderParams(model="builtin/random-tiny", revision="random-tiny-0")
+    with pytest.raises(BadTaskError, match="random-tiny-0 is planned, random-tiny-1 is here"):
+        encoder.run(params, StageRuntime(), tmp_path)
+
+
 def test_an_unreachable_hub_names_model_revision_and_settings(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     params = EncoderParams(model="FacebookAI/xlm-roberta-base", revision="a" * 40)

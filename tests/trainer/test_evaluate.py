@@ -1,9 +1,13 @@
 """Recipe `evaluate`, really run: every example's outcome, and the scores that follow from them."""
 
+import json
+
 import pytest
+from xlbench_specs import layout
 from xlbench_specs.exits import TrainerExit
 from xlbench_specs.experiment import Trainable
 from xlbench_specs.outcomes import OUTCOME_COLUMNS
+from xlbench_specs.stages import METRICS
 from xlbench_trainer import reading
 
 
@@ -85,3 +89,10 @@ def test_bf16_is_a_choice_that_bears_on_the_key(lab, model):
     coarse = lab.evaluate(model, "match", precision="bf16")
     assert plain.key != coarse.key
     assert lab.run(plain, coarse) == TrainerExit.DONE
+
+
+def test_another_version_of_the_metrics_is_refused(lab, model):
+    stage = lab.evaluate(model, "topic", "topic", metrics=METRICS + 1)
+    assert lab.run(stage) == TrainerExit.PARTIAL
+    failure = json.loads(lab.store.read(layout.failure(lab.experiment, stage.key)).data)
+    assert (failure["reason"], failure["retryable"]) == ("task-is-wrong", False)

@@ -10,7 +10,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.constants import HF_HOME
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
 from transformers import AutoConfig, AutoTokenizer
-from xlbench_specs.encoders import BUILTIN
+from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS
 from xlbench_specs.manifests import EncoderRecord
 from xlbench_specs.stages import EncoderParams, StageRuntime
 from xlbench_specs.store import folder_hash
@@ -29,7 +29,7 @@ def run(params: EncoderParams, runtime: StageRuntime, payload: Path) -> EncoderR
 
     Raises:
         BadTaskError: there is no such encoder or revision; it has no safetensors weights; a local
-            folder has another hash.
+            folder has another hash; this trainer has a built-in encoder at another revision.
         ConnectionError: the hub cannot be reached and has no cached copy.
     """
     if params.model.startswith(BUILTIN):
@@ -37,6 +37,11 @@ def run(params: EncoderParams, runtime: StageRuntime, payload: Path) -> EncoderR
         if name not in LOADERS:
             known = ", ".join(sorted(LOADERS))
             raise BadTaskError(f"encoder model = {params.model!r}: valid: builtin/ and {known}")
+        here = BUILTIN_ENCODERS[name].revision
+        if params.revision != here:
+            raise BadTaskError(
+                f"encoder {params.model}: revision {params.revision} is planned, {here} is here"
+            )
         save_snapshot(name, payload)
     else:
         _resave(_source(params, runtime), payload)

@@ -7,9 +7,10 @@ import pyarrow.parquet as pq
 import torch
 from xlbench_specs.manifests import EvaluateRecord
 from xlbench_specs.outcomes import OUTCOME_COLUMNS, OUTCOMES_FILE, OutcomeRow
-from xlbench_specs.stages import EvaluateParams, Stage
+from xlbench_specs.stages import METRICS, EvaluateParams, Stage
 from xlbench_specs.tasks import task_table
 
+from xlbench_trainer.errors import BadTaskError
 from xlbench_trainer.phases import set_arithmetic
 from xlbench_trainer.predicting import outcomes, scores
 from xlbench_trainer.reading import Reader
@@ -17,10 +18,15 @@ from xlbench_trainer.workshop import Workshop
 
 
 def run(stage: Stage, workshop: Workshop, payload: Path) -> EvaluateRecord:
-    """Write the outcome rows of a model on a prepared set; its scores."""
+    """Write the outcome rows of a model on a prepared set; its scores.
+
+    Raises: `BadTaskError` if the plan fixed another version of the metrics.
+    """
     params = stage.params
     if not isinstance(params, EvaluateParams):
         raise TypeError(stage.kind)
+    if params.metrics != METRICS:
+        raise BadTaskError(f"metrics = {params.metrics}: this trainer knows {METRICS} alone")
     set_arithmetic(params.threads, tf32=False)
     model = workshop.model(workshop.manifest(stage, "model"))
     data = workshop.manifest(stage, "data")
