@@ -22,7 +22,7 @@ UV_READY       := .uv/.ready-$(call key,locks/bootstrap.txt)
 OPERATOR_READY := .venv/.ready-$(call key,locks/operator-dev.txt specs/pyproject.toml operator/pyproject.toml)
 TRAINER_READY  := .venv-trainer/.ready-$(call key,locks/trainer-dev.txt specs/pyproject.toml trainer/pyproject.toml)
 
-.PHONY: help setup environments browser cluster-tools lock check test test-unit test-slow test-cluster generate bench demo clean
+.PHONY: help setup environments browser cluster-tools lock check test test-unit unit-trainer unit-operator test-slow test-cluster generate bench demo clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -83,13 +83,18 @@ check: environments ## format, lint, types, import contracts, generated files, r
 
 test: setup test-unit test-slow ## all tests: the unit suites, then the slow ones
 
-test-unit: environments ## the unit suites of both environments
+test-unit: environments ## the unit suites of both environments, side by side
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target unit-trainer unit-operator
+
+unit-trainer:
 	.venv-trainer/bin/pytest -q $(IN_TRAINER)
+
+unit-operator:
 	.venv/bin/pytest -q $(IN_OPERATOR)
 
 test-slow: environments ## the tests that take seconds each: kills, whole runs, the report in a browser
-	tools/some-tests .venv-trainer/bin/pytest -q -m slow $(IN_TRAINER)
-	tools/some-tests .venv/bin/pytest -q -m slow $(IN_OPERATOR)
+	tools/some-tests .venv-trainer/bin/pytest -q -m "slow and not cluster" $(IN_TRAINER)
+	tools/some-tests .venv/bin/pytest -q -m "slow and not cluster" $(IN_OPERATOR)
 
 test-cluster: environments cluster-tools ## the tests against servers built from source (needs Go)
 	.venv/bin/pytest -q -m cluster $(IN_OPERATOR)

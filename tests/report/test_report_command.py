@@ -10,6 +10,8 @@ from xlbench_specs import layout
 from xlbench_specs.results import Summary
 from xlbench_specs.store import finished as finished_stage
 
+pytestmark = pytest.mark.slow  # whole reports are drawn
+
 FILES = ("summary.json", "provenance.json", "results.parquet", "report.md", "report.html")
 
 

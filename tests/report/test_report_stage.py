@@ -9,6 +9,8 @@ from xlbench_specs.experiment import Analysis
 from xlbench_specs.stages import StageFile
 from xlbench_specs.store import finished
 
+pytestmark = pytest.mark.slow  # whole reports are drawn
+
 ANALYSIS = Analysis(equivalence_margin=2.5)
 
 

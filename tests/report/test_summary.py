@@ -11,6 +11,8 @@ from xlbench_operator.analysis.summary import summarise
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.results import ResultRow
 
+pytestmark = pytest.mark.slow  # whole experiments are resampled and drawn
+
 RESAMPLES = 200
 
 

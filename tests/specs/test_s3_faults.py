@@ -22,6 +22,8 @@ from xlbench_specs.store import (
     open_store,
 )
 
+pytestmark = pytest.mark.slow  # a real server behind a proxy that fails
+
 CONTENT = hashlib.shake_256(b"no two parts alike").digest(12 * 2**20)
 STAGE = Stage(params=EncoderParams(model="builtin/random-tiny", revision="1"), recipe=1)
 MANIFEST = Manifest(

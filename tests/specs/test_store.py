@@ -181,6 +181,7 @@ class TestObjects:
                 write(path, b"")
 
 
+@pytest.mark.slow
 class TestRaces:
     def test_of_many_creators_each_object_has_one_winner(self, url, store):
         def create(name):

@@ -14,6 +14,8 @@ from xlbench_specs.manifests import Failure
 from xlbench_specs.stages import StageFile
 from xlbench_specs.store import finished
 
+pytestmark = pytest.mark.slow  # real processes, their deaths and their deadlines
+
 SOON_S = 20.0
 RUN_IT = Path(__file__).with_name("run_it.py")
 
