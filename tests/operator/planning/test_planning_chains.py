@@ -1,7 +1,7 @@
 """How a schedule becomes train stages: what starts from what, on which data, sharing what."""
 
 import pytest
-from xlbench_specs.experiment import Trainable
+from xlbench_specs.experiment import Trainable, Training
 
 T, A, B, M = ({"task": name} for name in ("$target", "ha-slots", "cldr-names", "mlm"))
 
@@ -124,6 +124,37 @@ def test_a_phase_trains_as_the_spec_says_but_for_its_own_words(lab):
     assert (last.learning_rate, last.batch_size, last.batches) == (1e-4, 32, "homogeneous")
     assert last.trainable == Trainable()
     assert {(each.precision, each.threads) for each in (first, last)} == {("bf16", 2)}
+
+
+SETTINGS = {
+    # field of spec.training, another value than its default, field of the stage
+    "batchSize": (8, "batch_size"),
+    "learningRate": (1e-3, "learning_rate"),
+    "warmup": (0.5, "warmup"),
+    "weightDecay": (0.1, "weight_decay"),
+    "clip": (2.0, "clip"),
+    "checkpoint": ("best-english-dev", "checkpoint"),
+    "precision": ("bf16", "precision"),
+    "tf32": (True, "tf32"),
+    "threads": (2, "threads"),
+}
+
+
+@pytest.mark.parametrize("field", SETTINGS)
+def test_a_training_setting_is_that_of_every_phase_and_in_its_key(lab, field):
+    value, name = SETTINGS[field]
+    document = lab.arms(*phases([A], [T]))
+    plain = chain_of(lab.plan_of(document))
+    document["spec"]["training"] = {field: value}
+    changed = chain_of(lab.plan_of(document))
+    assert [getattr(stage.params, name) for stage in changed] == [value, value]
+    assert all(one.key != other.key for one, other in zip(plain, changed, strict=True))
+
+
+def test_every_training_setting_has_its_case():
+    # The others are not copied as they are: into prepared sets, across phases, phase by phase.
+    elsewhere = {"max_length", "lr_schedule", "trainable"}
+    assert {name for _, name in SETTINGS.values()} == set(Training.model_fields) - elsewhere
 
 
 SHARED = {
