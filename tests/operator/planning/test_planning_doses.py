@@ -346,3 +346,15 @@ def test_a_control_may_differ(lab, change, match, words):  # noqa: ARG001
     document = with_another_arm(lab, change, match)
     document["spec"]["schedules"][4]["role"] = "control"
     assert lab.plan_of(document)
+
+
+def test_arms_are_matched_for_every_target(lab):
+    def for_one_target_only(arm):
+        arm["phases"][0].update(tasks=[A, B | {"exceptFor": ["other-intent"]}])
+
+    document = with_another_arm(lab, for_one_target_only, "exposure")
+    assert lab.plan_of(document)
+    document["spec"]["targets"].append({"task": "other-intent"})
+    with pytest.raises(SpecError, match="other-intent") as caught:
+        lab.plan_of(document)
+    assert {each.path for each in caught.value.problems} == {"spec.schedules[4]"}

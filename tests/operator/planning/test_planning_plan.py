@@ -194,6 +194,16 @@ def test_probes_score_the_bare_encoder_and_the_first_seed_of_each_arm(lab):
     assert added == {"prepare": 8, "evaluate": 24}
 
 
+def test_of_several_orders_a_probe_scores_the_first(lab):
+    document = golden(lab, probes=["django-messages"])
+    document["spec"]["schedules"][3]["orders"] = {"mode": "permutations"}
+    plan = lab.plan_of(document)
+    (probe,) = (each for each in plan.probes if each.schedule == "sequential")
+    chains = [each for each in plan.models if (each.schedule, each.seed) == ("sequential", 1)]
+    assert [model.chain for model in chains] == [0, 1]
+    assert plan.stages[probe.evaluations[0].key].inputs["model"] == chains[0].train[-1]
+
+
 def test_baselines_are_a_target_chain_each_at_the_targets_dose_for_every_seed(lab):
     plain = lab.plan_of(lab.golden())
     plan = lab.plan_of(golden(lab, baselines=["majority", "random-encoder", "frozen-probe"]))
