@@ -147,6 +147,17 @@ def test_an_encoder_that_has_seen_the_tasks_text_is_named(lab, monkeypatch):
     assert "contaminated-encoder" not in warnings_of(lab, nothing)
 
 
+def test_an_encoder_that_has_seen_a_probes_text_is_named_too(lab, monkeypatch):
+    seen = BUILTIN_ENCODERS["random-tiny"].model_copy(update={"seen_tasks": ("django",)})
+    monkeypatch.setattr(objections, "BUILTIN_ENCODERS", {"random-tiny": seen})
+
+    def change(spec):
+        spec["encoders"] = [{"name": "tiny", "model": "builtin/random-tiny"}]
+        spec["probes"] = ["django-messages"]
+
+    assert "django-messages" in warnings_of(lab, change)["contaminated-encoder"].message
+
+
 def test_every_objection_has_a_case_that_raises_it():
     source = inspect.getsource(objections)
     codes = {line.split('"')[1] for line in source.splitlines() if line.strip().startswith("code=")}

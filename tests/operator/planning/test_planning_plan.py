@@ -222,6 +222,12 @@ def test_baselines_are_a_target_chain_each_at_the_targets_dose_for_every_seed(la
     assert plain.stages.items() <= plan.stages.items()
 
 
+def test_the_rate_of_the_frozen_probe_stands_in_keys(lab):
+    plan = lab.plan_of(golden(lab, baselines=["frozen-probe"]))
+    probes = [model for model in plan.models if model.schedule == "frozen-probe"]
+    assert {plan.stages[model.train[0]].params.learning_rate for model in probes} == {0.05}
+
+
 def test_the_majority_needs_no_stage(lab):
     assert (
         lab.plan_of(golden(lab, baselines=["majority"])).stages == lab.plan_of(lab.golden()).stages
