@@ -71,7 +71,8 @@ def run(
         plan = _plan(document, executable, FileStore(folder), write=not dry_run)
     except (SpecError, OSError) as error:
         bad = verdict_on(spec)
-        typer.echo(bad.text if bad.problems else f"{spec}: {error}", err=True)
+        subject = "--out" if isinstance(error, OSError) else spec  # the spec itself was read
+        typer.echo(bad.text if bad.problems else f"{subject}: {error}", err=True)
         raise typer.Exit(CommandExit.BAD_SPEC) from error
     except NoTrainerError as error:
         typer.echo(str(error), err=True)

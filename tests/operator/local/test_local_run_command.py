@@ -86,6 +86,14 @@ def test_a_file_that_is_not_there_is_refused(run, tmp_path):
     assert "cannot be read" in result.stderr
 
 
+def test_a_folder_that_cannot_be_one_is_named_and_not_the_spec(run, tmp_path):
+    (tmp_path / "out").write_text("a file where the folder should be")
+    result = run()
+    assert result.exit_code == 2
+    assert result.stderr.startswith("--out: ")
+    assert str(tmp_path / "out") in result.stderr
+
+
 def test_without_a_trainer_nothing_is_planned(run, tmp_path):
     result = run(executable=tmp_path / "nowhere")
     assert result.exit_code == 2
