@@ -13,8 +13,9 @@ from xlbench_specs.plans import Cell, PlanWarning
 
 from xlbench_operator.planning.doses import Tasks, intermediate_phases
 
+ROLES = ("arm", "control")
 MIN_SEEDS = 5
-"""Fewer seeds than this rarely settle a difference of a point (science: Keung 2020, Lin 2024)."""
+"""Fewer seeds than this rarely settle a difference of a point (Keung et al. 2020; Lin et al. 2024)."""
 
 Objection = Callable[[Experiment, Tasks, Sequence[Cell]], Iterator[PlanWarning]]
 
@@ -90,6 +91,33 @@ def _missing_controls(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterato
                 "all: a gain may come from training longer"
             ),
         )
+
+
+def _missing_single_controls(
+    spec: Experiment, _: Tasks, __: Sequence[Cell]
+) -> Iterator[PlanWarning]:
+    """Where arms train several intermediates, each wants a control that trains it alone."""
+    trained = {
+        role: [_named(each) for each in spec.schedules if each.role == role] for role in ROLES
+    }
+    together = frozenset[str]().union(*trained["arm"])
+    alone = sorted(task for task in together if {task} not in trained["control"])
+    if len(together) > 1 and alone:
+        yield PlanWarning(
+            code="no-single-control",
+            path="spec.schedules",
+            message=(
+                f"no control trains {' or '.join(alone)} alone before the target: what the arms "
+                "show may be the work of one task"
+            ),
+        )
+
+
+def _named(schedule: Schedule) -> frozenset[str]:
+    """The tasks that a schedule names, the target apart."""
+    return frozenset(
+        ref.task for phase in schedule.phases for ref in phase.tasks if ref.task != TARGET
+    )
 
 
 def _few_seeds(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanWarning]:
@@ -214,6 +242,7 @@ def _endpoint_not_covered(
 OBJECTIONS: tuple[Objection, ...] = (
     _shared_train_source,
     _missing_controls,
+    _missing_single_controls,
     _few_seeds,
     _unbalanced_orders,
     _single_order,

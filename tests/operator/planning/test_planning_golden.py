@@ -91,6 +91,7 @@ def test_the_orders_of_the_chain(lab, seeds):
 
 def test_the_warnings(lab):
     assert [warning.code for warning in lab.plan_of(lab.golden()).warnings] == [
+        "no-single-control",
         "few-seeds",
         "unbalanced-orders",
         "several-warmups",

@@ -78,6 +78,20 @@ def endpoint(group):
     return lambda spec: spec.update(analysis={"endpoint": {"group": group}})
 
 
+def singles(*tasks):
+    def change(spec):
+        for task in tasks:
+            phases = [{"tasks": [{"task": task}]}, {"tasks": [T]}]
+            spec["schedules"].append({"name": f"only-{task}", "role": "control", "phases": phases})
+
+    return change
+
+
+def one_intermediate(spec):
+    for schedule in spec["schedules"][2:]:
+        schedule["phases"] = [{"tasks": [A]}, {"tasks": [T]}]
+
+
 def no_intermediates(spec):
     spec["schedules"] = [{"name": "arm", "phases": [{"tasks": [T]}]}]
     del spec["budget"]["intermediate"]
@@ -111,6 +125,10 @@ CASES = {
     "a long control that is an update too short": (short_control, "no-long-control", True),
     "a long control": (nothing, "no-long-control", False),
     "no intermediates, no controls": (no_intermediates, "no-target-only-control", False),
+    "two intermediates, no control with one": (nothing, "no-single-control", True),
+    "a control with one of two": (singles("ha-slots"), "no-single-control", True),
+    "a control with each": (singles("ha-slots", "cldr-names"), "no-single-control", False),
+    "one intermediate": (one_intermediate, "no-single-control", False),
     "nothing matched": (match("none"), "unmatched-budget", True),
     "updates matched": (match("updates"), "unequal-exposure", True),
     "exposure matched": (match("exposure"), "unmatched-budget", False),
