@@ -15,7 +15,7 @@ from xlbench_operator.planning.doses import Tasks, intermediate_phases
 
 ROLES = ("arm", "control")
 MIN_SEEDS = 5
-"""Fewer seeds than this rarely settle a difference of a point (Keung et al. 2020; Lin et al. 2024)."""
+"""Fewer seeds than this rarely settle a point (Keung et al. 2020; Lin et al. 2024)."""
 
 Objection = Callable[[Experiment, Tasks, Sequence[Cell]], Iterator[PlanWarning]]
 
