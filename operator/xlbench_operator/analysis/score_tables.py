@@ -5,6 +5,7 @@ Pure. Called by `xlbench_operator.analysis.report`.
 
 from collections.abc import Mapping, Sequence
 
+from xlbench_specs.languages import ENGLISH
 from xlbench_specs.results import (
     MAJORITY,
     CellScores,
@@ -136,7 +137,7 @@ def languages_table(summary: Summary, encoder: str, target: str, task: str) -> T
 
 def _language_order(cell: CellScores) -> tuple[bool, bool, str]:
     """English last, the endpoint's languages first, each by name."""
-    return (cell.language == "en", not cell.in_endpoint, language_name(cell.language))
+    return (cell.language == ENGLISH, not cell.in_endpoint, language_name(cell.language))
 
 
 def _language_row(
@@ -185,7 +186,7 @@ def _cell_contrasts(
     }
     english = next((each for each in mine if each[1].scope == "english"), None)
     if cells and english and english[1].cells == 1:
-        cells["en"] = english
+        cells[ENGLISH] = english
     return cells
 
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping
 
 from xlbench_specs.errors import Problem
 from xlbench_specs.experiment import TARGET, Experiment
+from xlbench_specs.languages import ENGLISH
 from xlbench_specs.suggestions import listed, unknown
 from xlbench_specs.tasks import Task
 
 from xlbench_operator.checks.rules import Rule, Tasks, refs
-
-ENGLISH = "en"
 
 
 def _targets_have_scores(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:

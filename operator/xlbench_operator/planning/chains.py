@@ -10,6 +10,7 @@ from itertools import compress
 
 from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS
 from xlbench_specs.experiment import EncoderRef, Experiment, Schedule, TaskRef, Trainable
+from xlbench_specs.languages import ENGLISH
 from xlbench_specs.stages import (
     RECIPES,
     EncoderParams,
@@ -20,7 +21,7 @@ from xlbench_specs.stages import (
     TrainParams,
 )
 
-from xlbench_operator.planning.doses import ENGLISH, PhaseDoses, Tasks, is_intermediate, tasks_of
+from xlbench_operator.planning.doses import PhaseDoses, Tasks, is_intermediate, tasks_of
 from xlbench_operator.planning.orders import Order
 
 SALTED = frozenset({"prepare", "train", "evaluate"})

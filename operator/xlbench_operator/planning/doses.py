@@ -11,9 +11,9 @@ from fractions import Fraction
 
 from xlbench_specs.errors import Problem, SpecError
 from xlbench_specs.experiment import TARGET, Experiment, Phase, Schedule, Shares, TaskRef
+from xlbench_specs.languages import ENGLISH
 from xlbench_specs.tasks import Task
 
-ENGLISH = "en"
 Tasks = Mapping[str, Task]
 PhaseDoses = tuple[Mapping[str, int], ...]
 """Per phase, as listed: task to updates."""

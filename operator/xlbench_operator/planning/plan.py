@@ -20,7 +20,7 @@ from xlbench_specs.experiment import (
     TargetRef,
     TaskRef,
 )
-from xlbench_specs.languages import Group, group, low_resource_count
+from xlbench_specs.languages import ENGLISH, Group, group, low_resource_count
 from xlbench_specs.plans import (
     Cell,
     LedgerRow,
@@ -37,7 +37,6 @@ from xlbench_operator.planning.baselines import baseline_arms
 from xlbench_operator.planning.bundles import bundles_of
 from xlbench_operator.planning.chains import Chain, Graph, encoder_params, lay_out
 from xlbench_operator.planning.doses import (
-    ENGLISH,
     PhaseDoses,
     Tasks,
     check_matched,

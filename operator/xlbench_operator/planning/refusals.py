@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 from xlbench_specs.errors import Problem, SpecError
 from xlbench_specs.experiment import TARGET, Experiment, Phase, Schedule, Shares, TaskRef
+from xlbench_specs.languages import ENGLISH
 from xlbench_specs.suggestions import listed
 
 from xlbench_operator.planning.baselines import baseline_arms
 from xlbench_operator.planning.doses import (
-    ENGLISH,
     Tasks,
     intermediate_phases,
     is_intermediate,
