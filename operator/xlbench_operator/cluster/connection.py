@@ -3,7 +3,8 @@
 The official client finds the server and signs the requests; its typed models are left alone, as
 they cost ten times the time and refuse fields that they do not know. Nothing is retried here: who
 calls knows whether trying again makes sense (`ApiError.transient`). Safe for many threads. Called
-by the operator (`cluster.jobs`, `cluster.watching`) and by the user's commands.
+by the operator (`cluster.objects`, `cluster.listing`, `cluster.watching`) and by the user's
+commands.
 """
 
 import json
@@ -31,12 +32,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 """Server-side apply; JSON is YAML."""
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-JOBS, EXPERIMENTS, CORE, EVENTS = (
-    "/apis/batch/v1",
-    f"/apis/{GROUP}/{VERSION}",
-    "/api/v1",
-    "/apis/events.k8s.io/v1",
-)
+JOBS, EXPERIMENTS, CORE = "/apis/batch/v1", f"/apis/{GROUP}/{VERSION}", "/api/v1"
 """APIs that are spoken to, for `resource`."""
 
 _REFUSED = 400

@@ -1,7 +1,7 @@
 """Watches, which wake and carry no state: a lost event costs time and nothing else.
 
 A watch that breaks, in whatever way, is opened anew after a pause that grows, and everybody is
-woken, as nobody knows what was missed. Called by `main`; one thread runs each watch.
+woken, as nobody knows what was missed. Called by `service`; one thread runs each watch.
 """
 
 import logging
