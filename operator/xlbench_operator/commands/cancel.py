@@ -4,10 +4,9 @@ import json
 from typing import Annotated
 
 import typer
-from xlbench_specs.exits import CommandExit
 
 from xlbench_operator.operating.observed import subject_of
-from xlbench_operator.remote.answers import answers, stop
+from xlbench_operator.remote.answers import answers, existing
 from xlbench_operator.remote.options import AsJson, Context, DryRun, Namespace, experiments_of
 from xlbench_operator.remote.telling import plain
 
@@ -27,10 +26,7 @@ def cancel(
     """
     with answers():
         experiments = experiments_of(namespace, context)
-        found = experiments.get(name)
-        if found is None:
-            words = f"no experiment {name} in namespace {experiments.namespace}"
-            stop(words, CommandExit.BAD_SPEC)
+        found = existing(experiments, name)
         experiments.delete(found, dry_run=dry_run)
     subject = subject_of(found)
     plan = subject.status.links.plan if subject.status else None

@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 from xlbench_specs.crd import KubeObject
-from xlbench_specs.exits import CommandExit
 
 from xlbench_operator.operating.observed import subject_of
-from xlbench_operator.remote.answers import answers, stop
+from xlbench_operator.remote.answers import answers, existing
 from xlbench_operator.remote.options import AsJson, Context, DryRun, Namespace, experiments_of
 from xlbench_operator.remote.telling import plain
 
@@ -28,10 +27,7 @@ def retry(
     """
     with answers():
         experiments = experiments_of(namespace, context)
-        found = experiments.get(name)
-        if found is None:
-            words = f"no experiment {name} in namespace {experiments.namespace}"
-            stop(words, CommandExit.BAD_SPEC)
+        found = existing(experiments, name)
         failed = _failed(found)
         if failed:
             number = found["spec"].get("execution", {}).get("retryFailed", 0) + 1

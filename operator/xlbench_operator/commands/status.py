@@ -4,15 +4,11 @@ import json
 from typing import Annotated
 
 import typer
-from xlbench_specs.exits import CommandExit
 
 from xlbench_operator.operating.observed import subject_of
-from xlbench_operator.remote.answers import answers, stop
+from xlbench_operator.remote.answers import answers, existing, exit_of
 from xlbench_operator.remote.options import AsJson, Context, Namespace, experiments_of
 from xlbench_operator.remote.telling import lines_of, plain, table
-
-EXITS = {"Failed": CommandExit.FAILED, "Refused": CommandExit.BAD_SPEC}
-"""Exit code by phase; of all others 0."""
 
 
 def status(
@@ -46,10 +42,7 @@ def status(
                 where = "the cluster" if anywhere else f"namespace {experiments.namespace}"
                 typer.echo(f"no experiments in {where}", err=True)
             return
-        found = experiments.get(name)
-    if found is None:
-        stop(f"no experiment {name} in namespace {experiments.namespace}", CommandExit.BAD_SPEC)
+        found = existing(experiments, name)
     subject = subject_of(found)
     typer.echo(json.dumps(plain(found), indent=1) if as_json else "\n".join(lines_of(subject)))
-    phase = subject.status.phase if subject.status else ""
-    raise typer.Exit(EXITS.get(phase, CommandExit.DONE))
+    raise typer.Exit(exit_of(subject.status.phase if subject.status else ""))

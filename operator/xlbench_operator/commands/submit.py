@@ -21,18 +21,11 @@ from xlbench_operator.cluster.connection import ApiError
 from xlbench_operator.commands.validate import Verdict, verdict_on
 from xlbench_operator.loading import Origin, read_spec_file
 from xlbench_operator.operating.observed import Subject
-from xlbench_operator.remote.answers import answers, problems_of, stop
+from xlbench_operator.remote.answers import answers, exit_of, problems_of, stop
 from xlbench_operator.remote.experiments import Experiments
 from xlbench_operator.remote.options import AsJson, Context, DryRun, Namespace, experiments_of
 from xlbench_operator.remote.telling import plain, progress_of
 from xlbench_operator.remote.waiting import DeadlineError, seconds_of, wait_for
-
-EXITS = {
-    "Done": CommandExit.DONE,
-    "Failed": CommandExit.FAILED,
-    "Refused": CommandExit.BAD_SPEC,
-}
-"""Exit code by the phase that an experiment ended in."""
 
 
 class Loaded(NamedTuple):
@@ -142,7 +135,7 @@ def _wait(experiments: Experiments, taken: KubeObject, within_s: float, *, as_js
         typer.echo(json.dumps(plain(found) if found else None, indent=1))
     else:
         _tell_end(ended, ended.status)
-    raise typer.Exit(EXITS[ended.status.phase])
+    raise typer.Exit(exit_of(ended.status.phase))
 
 
 def _tell_end(ended: Subject, status: Status) -> None:

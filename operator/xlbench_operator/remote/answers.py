@@ -9,14 +9,17 @@ from http import HTTPStatus
 from typing import NoReturn
 
 import typer
+from xlbench_specs.crd import KubeObject
 from xlbench_specs.errors import Problem
 from xlbench_specs.exits import CommandExit
 
 from xlbench_operator.cluster.connection import ApiError, NoClusterError, UnreachableError
+from xlbench_operator.remote.experiments import Experiments
 
 NOT_INSTALLED = (
     "this cluster knows no experiments: install xlbench on it (helm install, charts/xlbench)"
 )
+_EXITS = {"Failed": CommandExit.FAILED, "Refused": CommandExit.BAD_SPEC}
 
 
 @contextmanager
@@ -40,6 +43,19 @@ def stop(words: str, code: CommandExit) -> NoReturn:
     """End the command with a word on standard error."""
     typer.echo(words, err=True)
     raise typer.Exit(code)
+
+
+def existing(experiments: Experiments, name: str) -> KubeObject:
+    """An experiment; where there is none of that name, the command ends. Raises: `ApiError`."""
+    found = experiments.get(name)
+    if found is None:
+        stop(f"no experiment {name} in namespace {experiments.namespace}", CommandExit.BAD_SPEC)
+    return found
+
+
+def exit_of(phase: str) -> CommandExit:
+    """How a command about an experiment in a phase ends; of one that goes on, well."""
+    return _EXITS.get(phase, CommandExit.DONE)
 
 
 def words_of(error: ApiError) -> str:
