@@ -1,12 +1,13 @@
 """Batches: exact doses, and the same sequence in any interleaving."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
 from xlbench_specs.experiment import Trainable
 from xlbench_specs.stages import TaskDose, TrainParams
-from xlbench_trainer.batches import updates
+from xlbench_trainer.batches import drawn, examples_of, updates
 
 
 def params(doses, batches="homogeneous", batch_size=4, seed=1):
@@ -43,6 +44,15 @@ def test_every_task_gets_exactly_its_dose_of_its_own_stream(doses, batches, size
             assert part.first == taken[part.task] < part.last
             taken[part.task] = part.last
     assert taken == {name: count * size for name, count in doses.items()}
+
+
+@given(doses=DOSES, size=st.integers(1, 60))
+def test_what_a_phase_draws_is_what_its_updates_take(doses, size):
+    facts, sets = params(doses), dict.fromkeys(doses, SimpleNamespace(size=size))
+    for task in doses:
+        parts = [part for update in updates(facts) for part in update if part.task == task]
+        taken = {number for part in parts for number in examples_of(part, facts, sets).tolist()}
+        assert drawn(task, facts, sets[task]).tolist() == sorted(taken)
 
 
 @given(doses=DOSES)

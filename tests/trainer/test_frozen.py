@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -43,20 +44,24 @@ class Kept:
     prepared: object
     scratch: Path
 
-    def __call__(self, depth=1, data_key="d", scratch_bytes=10**9):
+    def source(self, depth=1, chosen=None, data_key="d", scratch_bytes=10**9):
         return frozen_outputs(
             self.encoder,
             depth,
             self.prepared,
+            chosen,
             encoder_key="e",
-            data_key=data_key,
+            data_keys=[data_key],
             scratch=self.scratch,
             scratch_bytes=scratch_bytes,
         )
 
+    def __call__(self, *arguments, **settings):
+        return self.source(*arguments, **settings).tokens
+
     @property
     def files(self):
-        return sorted(path.name for path in self.scratch.iterdir())
+        return sorted(path.name for path in self.scratch.iterdir() if path.suffix != ".lock")
 
 
 @pytest.fixture
@@ -82,12 +87,35 @@ def test_kept_outputs_are_those_of_the_layers_bit_for_bit(kept, encoder, prepare
     assert np.array_equal(outputs[prepared.tokens_of(LONGEST_FIRST)], hidden.numpy())
 
 
+SOME = np.array([1, 2, 4])
+
+
+def test_of_some_sequences_only_their_outputs_are_kept(kept, encoder, prepared):
+    source = kept.source(chosen=SOME)
+    order = np.array([2, 4, 1])
+    pack = packed(encoder, prepared, order)
+    with torch.no_grad():
+        hidden = run_layers(encoder, embed(encoder, pack), pack, range(1))
+    assert np.array_equal(packed(encoder, prepared, order, source).inputs, hidden.numpy())
+    assert np.diff(source.offsets).tolist() == [0, 3, 9, 0, 7]
+    assert len(source.tokens) == 19
+
+
+def test_others_of_the_same_set_are_kept_apart(kept):
+    kept.source(chosen=SOME)
+    kept.source(chosen=np.array([0, 1]))
+    kept.source()
+    whole = len(kept.files)
+    kept.source(chosen=np.arange(len(LENGTHS)))
+    assert (whole, len(kept.files)) == (3, 3)
+
+
 @pytest.mark.parametrize("depth", [1, 2])
 def test_in_a_pack_with_other_neighbours_they_are_close(kept, encoder, prepared, depth):
     some = np.array([0, 3])
     encoder.model.eval()
     with torch.no_grad():
-        with_kept = last_hidden(encoder, packed(encoder, prepared, some, kept(depth)), depth)
+        with_kept = last_hidden(encoder, packed(encoder, prepared, some, kept.source(depth)), depth)
         without = last_hidden(encoder, packed(encoder, prepared, some), depth)
         alone = [
             last_hidden(encoder, packed(encoder, prepared, np.array([number]))) for number in some
@@ -98,7 +126,7 @@ def test_in_a_pack_with_other_neighbours_they_are_close(kept, encoder, prepared,
 
 
 def test_frozen_layers_get_no_gradient_whether_they_are_kept_or_not(kept, encoder, prepared):
-    for outputs in (kept(1), None):
+    for outputs in (kept.source(1), None):
         encoder.model.zero_grad()
         last_hidden(encoder, packed(encoder, prepared, LONGEST_FIRST, outputs), 1).sum().backward()
         moved = {
@@ -124,12 +152,34 @@ def test_a_map_cannot_be_written_to(kept):
 
 def test_a_set_that_is_too_large_is_not_kept(kept, monkeypatch):
     monkeypatch.setattr(frozen, "KEPT_BYTES", SIZE - 1)
-    assert kept() is None
+    assert kept.source() is None
+    assert kept.source(chosen=SOME) is not None
     monkeypatch.setattr(frozen, "KEPT_BYTES", SIZE)
-    assert kept() is not None
+    assert kept.source() is not None
 
 
-def test_two_processes_at_once_do_not_disturb_each_other(kept, monkeypatch):
+def test_one_of_two_processes_computes_and_the_other_waits_for_it(kept, monkeypatch):
+    run, waited = run_layers, []
+
+    def slowly(*arguments):
+        monkeypatch.setattr(frozen, "run_layers", run)
+        other = Thread(target=lambda: waited.append(kept()))
+        other.start()
+        other.join(5 * frozen.POLL_S)
+        assert other.is_alive()
+        computed.append(other)
+        return run(*arguments)
+
+    computed = []
+    monkeypatch.setattr(frozen, "run_layers", slowly)
+    first = kept()
+    monkeypatch.setattr(frozen, "run_layers", None)
+    computed[0].join(30)
+    assert np.array_equal(waited[0], first)
+
+
+def test_one_that_has_waited_for_too_long_computes_too_and_harms_nothing(kept, monkeypatch):
+    monkeypatch.setattr(frozen, "WAIT_S", 0.0)
     run, inner = run_layers, []
 
     def another_comes_first(*arguments):

@@ -10,7 +10,7 @@ from xlbench_trainer import predicting
 from xlbench_trainer.encoders import embed, load, middle_layer, run_layers
 from xlbench_trainer.layouts import layout
 from xlbench_trainer.models import Head, HeadShape
-from xlbench_trainer.packing import Packer, source_of
+from xlbench_trainer.packing import Packer, Source, source_of
 from xlbench_trainer.predicting import Question, said
 from xlbench_trainer.tokens import Items, PreparedSet
 
@@ -105,7 +105,8 @@ def test_sets_with_and_without_kept_outputs_are_answered_alike(encoder, prepared
         hidden[prepared.tokens_of(order)] = run_layers(
             encoder, embed(encoder, pack), pack, range(1)
         )
-    questions = [Question("tagging", head, prepared, kept) for kept in (None, hidden, None)]
+    whole = Source(hidden, prepared.offsets)
+    questions = [Question("tagging", head, prepared, kept) for kept in (None, whole, None)]
     first, second, third = said(encoder, 1, questions)
     assert np.allclose(first, second, atol=1e-6)
     assert np.allclose(first, third, atol=1e-6)

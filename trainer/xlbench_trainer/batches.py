@@ -62,3 +62,10 @@ def examples_of(
     occurrence = params.tasks[part.task].occurrence
     span = (part.first, part.last)
     return examples(sets[part.task].size, params.seed, part.task, occurrence, span)
+
+
+def drawn(task: str, params: TrainParams, prepared: PreparedSet) -> NDArray[np.int64]:
+    """Numbers of the examples that a phase takes of a task, ascending, each once."""
+    dose = params.tasks[task]
+    span = (0, dose.updates * params.batch_size)
+    return np.unique(examples(prepared.size, params.seed, task, dose.occurrence, span))

@@ -31,8 +31,8 @@ class Lesson(NamedTuple):
 
     kind: TaskKind
     prepared: PreparedSet
-    kept: NDArray[np.float32] | None
-    """Outputs of the frozen layers, `[tokens, hidden]`; None to compute them."""
+    kept: Source | None
+    """Outputs of the frozen layers on all that the phase draws; None to compute them."""
 
 
 @dataclass(frozen=True, slots=True)

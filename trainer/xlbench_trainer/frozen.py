@@ -1,15 +1,16 @@
 """Outputs of frozen lower layers: computed once per text, kept as a memory map.
 
-A frozen layer runs in eval mode, so its outputs never change; keeping them is exact. A set is
-always computed whole and in one fixed order, so the kept values depend on the encoder and the
-data alone, not on who asked first or on what was interrupted.
+A frozen layer runs in eval mode, so its outputs never change; keeping them is exact. What is asked
+for together, a whole set or all that a dose draws of it, is computed together and in one fixed
+order, so the kept values depend on that alone, not on who asked first or on what was interrupted.
 """
 
+import fcntl
 import os
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -18,62 +19,108 @@ from numpy.typing import NDArray
 from xlbench_specs.documents import digest
 
 from xlbench_trainer.encoders import Encoder, embed, run_layers
-from xlbench_trainer.packing import PACK_TOKENS, Packer, divided, source_of
-from xlbench_trainer.tokens import PreparedSet
+from xlbench_trainer.packing import PACK_TOKENS, Packer, Source, divided, source_of
+from xlbench_trainer.tokens import PreparedSet, ranges
 
 KEPT_BYTES = 2 * 1024**3
-"""A set whose outputs are larger is computed anew for each batch. Part of the recipe: it decides
+"""Outputs that are larger together are computed anew for each batch. Part of the recipe: it decides
 with which neighbours a text is computed, and so the last bits of its features."""
 
-RECIPE = 2
+RECIPE = 3
 """Raised by hand when other values would be kept: a folder of them outlives its writer."""
 
 YOUNG_S = 3600.0
 """What was used within this time is not dropped to make room."""
+
+WAIT_S = 900.0
+"""Who has waited so long for another process to compute the same does it too: that harms nothing.
+"""
+POLL_S = 0.1
 
 
 def frozen_outputs(
     encoder: Encoder,
     depth: int,
     prepared: PreparedSet,
+    chosen: NDArray[np.int64] | None = None,
     *,
     encoder_key: str,
-    data_key: str,
+    data_keys: Sequence[str],
     scratch: Path,
     scratch_bytes: int,
-) -> NDArray[np.float32] | None:
-    """`[tokens, hidden]` after `depth` layers, mapped; None if the set is too large to keep."""
-    size = prepared.ids.shape[0] * encoder.hidden * 4
+) -> Source | None:
+    """Outputs `[tokens, hidden]` after `depth` layers, mapped; None if they are too large to keep.
+
+    `chosen`: numbers of the sequences, ascending, that will be asked for; None for the whole set.
+    The others have no tokens in what is returned. `data_keys`: what the set was joined from.
+    """
+    offsets = prepared.offsets
+    everything = np.arange(len(prepared.lengths))
+    if chosen is None or len(chosen) == len(everything):
+        chosen = everything
+    else:
+        held = np.zeros(len(everything), np.int64)
+        held[chosen] = prepared.lengths[chosen]
+        offsets = np.concatenate([[0], np.cumsum(held)])
+    shape = (int(offsets[-1]), encoder.hidden)
+    size = shape[0] * encoder.hidden * 4
     if size > KEPT_BYTES:
         return None
-    threads = torch.get_num_threads()  # the last bits of a sum depend on how it is split
-    facts = {"encoder": encoder_key, "data": data_key, "threads": threads, "recipe": RECIPE}
+    facts = {
+        "encoder": encoder_key,
+        "data": list(data_keys),
+        "chosen": digest(chosen.tolist()),
+        "threads": torch.get_num_threads(),  # the last bits of a sum depend on how it is split
+        "recipe": RECIPE,
+    }
     path = scratch / f"frozen-{digest(facts)}-{depth:03d}.f32"
-    shape = (prepared.ids.shape[0], encoder.hidden)
     while True:
         try:
             os.utime(path)
-            return np.memmap(path, "<f4", mode="r", shape=shape)
+            return Source(np.memmap(path, "<f4", mode="r", shape=shape), offsets)
         except FileNotFoundError:  # not there yet, or dropped by another process just now
-            _make_room(scratch, scratch_bytes - size)
-            _write(path, encoder, depth, prepared)
+            scratch.mkdir(parents=True, exist_ok=True)
+            with _alone(path):
+                if not path.exists():
+                    _make_room(scratch, scratch_bytes - size)
+                    _write(path, encoder, depth, prepared, offsets)
 
 
-def _write(path: Path, encoder: Encoder, depth: int, prepared: PreparedSet) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """While no other process computes the same file, or after `WAIT_S`."""
+    deadline = time.monotonic() + WAIT_S
+    with path.with_suffix(".lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() < deadline:
+                    time.sleep(POLL_S)
+                    continue
+            break
+        yield
+
+
+def _write(
+    path: Path, encoder: Encoder, depth: int, prepared: PreparedSet, offsets: NDArray[np.int64]
+) -> None:
+    """Compute and write the outputs on the sequences that `offsets` has tokens of."""
     partial = path.with_name(f"partial-{uuid.uuid4().hex}")
-    shape = (prepared.ids.shape[0], encoder.hidden)
+    shape = (int(offsets[-1]), encoder.hidden)
     outputs = np.memmap(partial, "<f4", mode="w+", shape=shape)
     below, kept = _deepest(path, shape)
     encoder.model.eval()
-    source, packer = source_of(prepared, kept), Packer(encoder.device, encoder.separator)
-    everything = np.arange(len(prepared.lengths))
+    source = source_of(prepared, None if kept is None else Source(kept, offsets))
+    packer = Packer(encoder.device, encoder.separator)
+    chosen = np.flatnonzero(np.diff(offsets))
     with torch.no_grad():
-        for chosen in divided(prepared.lengths, everything, PACK_TOKENS):
-            pack = packer.pack([source], np.zeros_like(chosen), chosen)
+        for places in divided(prepared.lengths[chosen], np.arange(len(chosen)), PACK_TOKENS):
+            sequences = chosen[places]
+            pack = packer.pack([source], np.zeros_like(sequences), sequences)
             hidden = pack.inputs if pack.kept else embed(encoder, pack)
             hidden = run_layers(encoder, hidden, pack, range(below, depth))
-            outputs[prepared.tokens_of(chosen)] = hidden.cpu().numpy()
+            outputs[ranges(offsets[sequences], offsets[sequences + 1])] = hidden.cpu().numpy()
     outputs.flush()
     partial.replace(path)
 
@@ -107,7 +154,7 @@ def _make_room(scratch: Path, room: int) -> None:
 
 def _sizes(scratch: Path) -> Iterator[tuple[float, int, Path]]:
     """When each file was last used, its size and path; another process may drop one meanwhile."""
-    for pattern in ("frozen-*.f32", "partial-*"):
+    for pattern in ("frozen-*.f32", "frozen-*.lock", "partial-*"):
         for path in scratch.glob(pattern):
             with suppress(FileNotFoundError):
                 found = path.stat()

@@ -132,6 +132,6 @@ def _filled(weights: NDArray[np.int64], tokens: int) -> NDArray[np.int64]:
     return packs
 
 
-def source_of(prepared: PreparedSet, kept: NDArray[np.float32] | None) -> Source:
+def source_of(prepared: PreparedSet, kept: Source | None) -> Source:
     """A prepared set as a source: its token ids, or what was kept of frozen layers."""
-    return Source(prepared.ids if kept is None else kept, prepared.offsets)
+    return Source(prepared.ids, prepared.offsets) if kept is None else kept

@@ -16,7 +16,7 @@ from xlbench_specs.tasks import TaskKind
 from xlbench_trainer.encoders import Encoder, hidden_after, last_hidden
 from xlbench_trainer.layouts import sent
 from xlbench_trainer.models import Head, of_texts, pooled, token_means
-from xlbench_trainer.packing import PACK_TOKENS, Pack, Packer, divided, source_of
+from xlbench_trainer.packing import PACK_TOKENS, Pack, Packer, Source, divided, source_of
 from xlbench_trainer.tokens import PreparedSet, ranges
 
 
@@ -27,8 +27,8 @@ class Question(NamedTuple):
     head: Head | None
     """None for retrieval, which compares what the encoder alone says."""
     prepared: PreparedSet
-    kept: NDArray[np.float32] | None
-    """Outputs of the frozen layers, `[tokens, hidden]`; None to compute them."""
+    kept: Source | None
+    """Outputs of the frozen layers; None to compute them."""
     layer: int | None = None
     """What is said is the mean over tokens after so many layers; None: after all, as features."""
 

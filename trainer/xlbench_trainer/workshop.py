@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -26,6 +27,7 @@ from xlbench_trainer.devices import ALONE, Devices
 from xlbench_trainer.encoders import Encoder, load
 from xlbench_trainer.frozen import frozen_outputs
 from xlbench_trainer.models import Head, Heads, HeadShape
+from xlbench_trainer.packing import Source
 from xlbench_trainer.tokens import PreparedSet
 
 MODEL_FILE, WEIGHTS_FILE, OPTIMIZER_FILE = (
@@ -167,17 +169,27 @@ class Workshop:
         self._changed[encoder_key] = self._changed[encoder_key] | names
 
     def outputs(
-        self, model: Model, depth: int, data_key: str
-    ) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None:
-        """Kept outputs of the model's `depth` lowest layers on a prepared set that was read."""
+        self,
+        model: Model,
+        depth: int,
+        prepared: PreparedSet,
+        data_keys: Sequence[str],
+        examples: NDArray[np.int64] | None = None,
+    ) -> Source | None:
+        """Kept outputs of the model's `depth` lowest layers on a prepared set, or some of it.
+
+        `data_keys`: the prepare stages whose sets it was joined from; `examples`: ascending numbers
+        of those that will be asked for, None for all.
+        """
         if depth == 0:
             return None
         return frozen_outputs(
             model.encoder,
             depth,
-            self._sets[data_key],
+            prepared,
+            None if examples is None else prepared.sequences_of(examples),
             encoder_key=model.encoder_key,
-            data_key=data_key,
+            data_keys=data_keys,
             scratch=self.scratch,
             scratch_bytes=self.runtime.scratch_bytes,
         )

@@ -98,7 +98,7 @@ def _question(stage: Stage, model: Model, depth: int, workshop: Workshop) -> Que
         raise BadTaskError(f"task {params.task}: head is not set: a {kind} task needs its target's")
     if kind == "retrieval" and model.encoder.family.searched == "middle":
         return Question(kind, head, prepared, None, middle_layer(model.encoder))
-    kept = workshop.outputs(model, depth, data.key)
+    kept = workshop.outputs(model, depth, prepared, [data.key])
     return Question(kind, head, prepared, kept)
 
 

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from xlbench_specs import drill
@@ -23,7 +21,7 @@ from xlbench_specs.manifests import Exposure, Manifest, TrainRecord
 from xlbench_specs.stages import Stage, TrainParams
 from xlbench_specs.tasks import Task, task_table
 
-from xlbench_trainer.batches import Part, examples_of, updates
+from xlbench_trainer.batches import Part, drawn, examples_of, updates
 from xlbench_trainer.checkpoints import Checkpoint, Checkpoints
 from xlbench_trainer.encoders import set_dropout
 from xlbench_trainer.errors import Interrupted
@@ -42,7 +40,7 @@ from xlbench_trainer.phases import (
 )
 from xlbench_trainer.predicting import Question, said
 from xlbench_trainer.progress import Progress
-from xlbench_trainer.tokens import PreparedSet, join
+from xlbench_trainer.tokens import join
 from xlbench_trainer.trimming import TrimmedVocabulary, widened
 from xlbench_trainer.workshop import OPTIMIZER_FILE, Model, Workshop, save_model
 
@@ -227,11 +225,16 @@ def _load(stage: Stage, params: TrainParams, workshop: Workshop) -> _Phase:
     set_dropout(model.heads, params.dropout)
 
     def read(role: str) -> dict[str, Lesson]:
-        return {
-            task: Lesson(_task(task).kind, *_set(group, workshop, model, frozen))
-            for (kind, task), group in manifests.items()
-            if kind == role
-        }
+        found = {}
+        for (kind, task), group in manifests.items():
+            if kind == role:
+                prepared = join([workshop.prepared(each) for each in group])
+                asked = drawn(task, params, prepared) if role == "train" else None
+                keys = [each.key for each in group]
+                depth = 0 if _task(task).kind == "mlm" else frozen  # MLM hides tokens anew
+                kept = workshop.outputs(model, depth, prepared, keys, asked)
+                found[task] = Lesson(_task(task).kind, prepared, kept)
+        return found
 
     lessons, dev = read("train"), read("dev")
     carried = {}
@@ -271,14 +274,6 @@ def _load(stage: Stage, params: TrainParams, workshop: Workshop) -> _Phase:
         feeder=Feeder(params, encoder, lessons, numbers, workshop.devices),
         losses=torch.zeros(len(plan), dtype=torch.float64, device=encoder.device),
     )
-
-
-def _set(
-    group: list[Manifest], workshop: Workshop, model: Model, frozen: int
-) -> tuple[PreparedSet, NDArray[np.float32] | None]:
-    """A prepared set of one or more languages, and what is kept of it."""
-    prepared = join([workshop.prepared(each) for each in group])
-    return prepared, workshop.outputs(model, frozen, group[0].key) if len(group) == 1 else None
 
 
 def _data(stage: Stage, workshop: Workshop) -> dict[tuple[str, str], list[Manifest]]:
