@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CRD = "charts/xlbench/files/experimentspecs.yaml"
+GENERATORS = ("xlbench-operator", "python")
 
 
 def run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -19,7 +20,7 @@ def run(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
 def tree(tmp_path: Path) -> Path:
     """A checkout whose generators write one line each."""
     shutil.copytree(ROOT / "tools", tmp_path / "tools")
-    for name in ("xlbench-operator", "python"):
+    for name in GENERATORS:
         generator = tmp_path / ".venv/bin" / name
         generator.parent.mkdir(parents=True, exist_ok=True)
         generator.write_text("#!/bin/sh\necho generated\n")
@@ -44,6 +45,22 @@ def test_a_stale_generated_file_is_noticed_and_left_alone(tree: Path, edit: str 
     assert answer.returncode == 1
     assert "run 'make generate'" in answer.stderr
     assert edit is None or (tree / CRD).read_text() == edit
+
+
+@pytest.mark.parametrize("broken", GENERATORS)
+def test_a_generator_that_fails_leaves_all_files_as_they_were(tree: Path, broken: str) -> None:
+    def written() -> dict[Path, str]:
+        files = [*tree.glob("charts/**/*.*"), *tree.glob("docs/**/*.*")]
+        return {path: path.read_text() for path in files}
+
+    run(tree, "tools/generate")
+    before = written()
+    for name in GENERATORS:
+        end = "exit 1" if name == broken else ""
+        (tree / ".venv/bin" / name).write_text(f"#!/bin/sh\necho half\n{end}\n")
+    assert run(tree, "tools/generate").returncode == 1
+    assert len(before) == 7
+    assert written() == before
 
 
 def test_retry_tries_again_until_it_works(tree: Path) -> None:
