@@ -124,8 +124,10 @@ generate: environments ## rewrite the generated files that are committed
 demo: environments ## run an example spec and build its report (DEMO=quickstart or smoke)
 	.venv/bin/xlbench run specs/examples/$(DEMO).yaml --out $(OUT)
 
-real: environments ## run the experiment on real low-resource languages, in hours, and build its report
+# One folder for both, so that the second finds the models that the first trained.
+real: environments ## run the experiment on real low-resource languages, in hours, and build its reports
 	.venv/bin/xlbench run specs/examples/low-resource.yaml --out results/low-resource
+	.venv/bin/xlbench run specs/examples/low-resource-all.yaml --out results/low-resource
 
 clean: ## remove environments, caches and build folders, not results
 	rm -rf .uv .venv .venv-trainer build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
