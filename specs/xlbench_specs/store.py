@@ -318,14 +318,18 @@ def payload_file(store: Store, manifest: Manifest, name: str) -> Path:
     return path
 
 
-def payload_folder(store: Store, manifest: Manifest, folder: Path) -> Path:
+def payload_folder(
+    store: Store, manifest: Manifest, folder: Path, *, names: Iterable[str] | None = None
+) -> Path:
     """The payload as `folder`: links to local copies by the files' names, their checksums verified.
+
+    `names`: files that are wanted; None for all. The others are neither read nor fetched.
 
     Raises: as `payload_file`.
     """
-    for entry in manifest.files:
-        copy = payload_file(store, manifest, entry.path)
-        link = folder / entry.path
+    for name in [entry.path for entry in manifest.files] if names is None else names:
+        copy = payload_file(store, manifest, name)
+        link = folder / name
         link.parent.mkdir(parents=True, exist_ok=True)
         partial = link.with_name(_PARTIAL + uuid.uuid4().hex)
         partial.symlink_to(copy)

@@ -353,6 +353,19 @@ def test_a_payload_folder_has_the_files_by_their_names_and_may_be_made_twice(
     assert (folder / name).read_bytes() == tokens
 
 
+def test_of_a_payload_folder_only_the_files_that_are_wanted_are_read(store, with_payload, tmp_path):
+    folder = layout.payload("encoder", STAGE.key, "mine")
+    store.put(f"{folder}/tokens.json", b"tokens")
+    sha256 = hashlib.sha256(b"tokens").hexdigest()
+    entry = FileEntry(path="tokens.json", size_bytes=6, sha256=sha256)
+    manifest = with_payload.model_copy(update={"files": [*with_payload.files, entry]})
+    store.put(f"{folder}/weights.bin", b"spoilt")
+    found = payload_folder(store, manifest, tmp_path / "encoder", names=["tokens.json"])
+    assert [path.name for path in found.iterdir()] == ["tokens.json"]
+    with pytest.raises(CorruptError):
+        payload_folder(store, manifest, tmp_path / "encoder")
+
+
 @pytest.mark.parametrize("content", [b"weight", b"Weights", b""], ids=["cut", "one bit", "empty"])
 def test_a_payload_file_that_changed_is_refused(store, with_payload, content):
     store.put(f"{layout.payload('encoder', STAGE.key, 'mine')}/weights.bin", content)

@@ -182,6 +182,19 @@ def test_a_payload_that_is_not_its_manifests_is_no_input(lab):
     assert "its manifest says" in failure(lab, stage)["message"]
 
 
+@pytest.mark.parametrize(
+    ("spoilt", "ends"),
+    [("model.safetensors", TrainerExit.DONE), ("tokenizer.json", TrainerExit.FAILED)],
+    ids=["weights", "tokeniser"],
+)
+def test_preparing_reads_the_tokeniser_and_not_the_weights(lab, spoilt, ends):
+    lab.run(lab.encoder, inputs=False)
+    next((lab.store.root / f"payloads/encoder/{lab.encoder.key}").glob(f"*/{spoilt}")).write_bytes(
+        b"other"
+    )
+    assert lab.run(lab.prepare("topic"), inputs=False) == ends
+
+
 def test_checkpoints_of_a_stage_that_was_killed_after_its_manifest_go(lab):
     stage = lab.train(lab.encoder, {"topic": 2})
     lab.run(stage)

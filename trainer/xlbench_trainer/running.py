@@ -37,7 +37,7 @@ from xlbench_specs.stages import (
     StageFile,
     TrainParams,
 )
-from xlbench_specs.store import Store, commit, finished, sha256_of
+from xlbench_specs.store import Store, commit, finished, payload_folder, sha256_of
 
 from xlbench_trainer.builds import installed_build
 from xlbench_trainer.checkpoints import Checkpoints
@@ -177,7 +177,7 @@ def _record(
             if not isinstance(source.stage.params, EncoderParams):
                 raise BadTaskError(f"role tokeniser = {source.key}: must be an encoder stage")
             prefix = family_of(source.stage.params.model).prefix
-            folder = workshop.folder(source)
+            folder = _tokeniser_folder(source, workshop)
             mirror = workshop.runtime.mirror or os.environ.get(MIRROR_SETTING)  # a pod's own mount
             record = prepare.run(
                 params, folder, prefix, payload, store=workshop.store, mirror=mirror
@@ -192,6 +192,13 @@ def _record(
             raise BadTaskError("report stages are run by the operator, not by the trainer")
         case never:
             assert_never(never)
+
+
+def _tokeniser_folder(source: Manifest, workshop: Workshop) -> Path:
+    """An encoder's snapshot without its weights, which every set would fetch and verify."""
+    names = [file.path for file in source.files if not file.path.endswith(".safetensors")]
+    folder = workshop.scratch / f"tokeniser-{source.key}"
+    return payload_folder(workshop.store, source, folder, names=names)
 
 
 def _upload(store: Store, stage: Stage, attempt: str, payload: Path) -> list[FileEntry]:
