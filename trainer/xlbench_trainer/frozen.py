@@ -29,8 +29,9 @@ with which neighbours a text is computed, and so the last bits of its features."
 RECIPE = 3
 """Raised by hand when other values would be kept: a folder of them outlives its writer."""
 
-YOUNG_S = 3600.0
-"""What was used within this time is not dropped to make room."""
+YOUNG_S = 600.0
+"""What was used within this time is not dropped to make room: the models of a file take turns with
+it. What two processes compute within it is how far `scratch_bytes` can be overrun."""
 
 WAIT_S = 900.0
 """Who has waited so long for another process to compute the same does it too: that harms nothing.
