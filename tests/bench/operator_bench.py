@@ -23,7 +23,7 @@ from machine_room import control_plane, object_store
 from machine_room.control_plane import ControlPlane, free_port
 from machine_room.processes import REPOSITORY, Process, program, wait_until
 from prometheus_client.parser import text_string_to_metric_families
-from stand_ins import connection_to, write_results
+from stand_ins import connection_to, in_a_thread, write_results
 from xlbench_operator.cluster.connection import (
     EXPERIMENTS,
     JOBS,
@@ -239,10 +239,10 @@ def _follow(connection: Connection, path: str, operator: Process) -> tuple[_Size
 @contextmanager
 def _manifests_written(cluster: ControlPlane, root: str) -> Iterator[None]:
     """Have the stages of every Job finished as soon as it is there."""
-    stop, store = threading.Event(), open_store(root)
+    store = open_store(root)
     seen: set[str] = set()
 
-    def write() -> None:
+    def write(stop: threading.Event) -> None:
         connection = connection_to(cluster.kubeconfig)
         path = resource(JOBS, "jobs", NAMESPACE)
         while not stop.is_set():
@@ -256,13 +256,8 @@ def _manifests_written(cluster: ControlPlane, root: str) -> Iterator[None]:
             except (UnreachableError, ApiError):
                 continue
 
-    thread = threading.Thread(target=write)
-    thread.start()
-    try:
+    with in_a_thread(write):
         yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _works(plane: ControlPlane, *words: str) -> bool:

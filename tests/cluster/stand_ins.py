@@ -9,9 +9,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
+from finished_stages import failure_of, manifest_of
 from kubernetes import config
 from kubernetes.client import Configuration
 from xlbench_operator.cluster.connection import CORE, ApiError, Connection, resource
@@ -19,37 +21,11 @@ from xlbench_operator.operating.jobs import CONTAINER
 from xlbench_operator.operating.names import DOMAIN, SELECTOR
 from xlbench_specs import layout
 from xlbench_specs.exits import TrainerExit
-from xlbench_specs.manifests import (
-    EncoderRecord,
-    EvaluateRecord,
-    Failure,
-    Manifest,
-    PrepareRecord,
-    Provenance,
-    ReportRecord,
-    TrainRecord,
-)
 from xlbench_specs.stages import Stage, StageFile
 from xlbench_specs.store import Store, commit, open_store
 
 KIND = f"{DOMAIN}/kind"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-RECORDS = {
-    "encoder": EncoderRecord(layers=2, hidden=8, parameters=100),
-    "prepare": PrepareRecord(examples=1, tokens=2, truncated=0),
-    "train": TrainRecord(exposure={}, dev={}, losses=[], kept_update=1),
-    "evaluate": EvaluateRecord(examples=1, scores={}),
-    "report": ReportRecord(verdict="inconclusive"),
-}
-PROVENANCE = Provenance(
-    started="2026-01-01T00:00:00+00:00",
-    wall_s=1.0,
-    cpu_s=1.0,
-    peak_rss_bytes=1,
-    host="pod",
-    hardware="none",
-    versions={},
-)
 
 Fate = Callable[[Stage, str], bool | None]
 """Of a stage in a Job: None if it works out, else whether trying again may help."""
@@ -67,6 +43,19 @@ def all_is_well(stage: Stage, job: str) -> bool | None:  # noqa: ARG001 - a fate
     return None
 
 
+@contextmanager
+def in_a_thread(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Have something done meanwhile; it ends soon after its event is set."""
+    stop = threading.Event()
+    thread = threading.Thread(target=work, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
 def write_results(store: Store, path: str, attempt: str, fate: Fate = all_is_well) -> TrainerExit:
     """Do what a trainer does with a stage file, but for the work; how it would exit."""
     file = StageFile.model_validate_json(store.read(path).data)
@@ -74,10 +63,10 @@ def write_results(store: Store, path: str, attempt: str, fate: Fate = all_is_wel
     for stage in file.stages:
         again = fate(stage, file.job)
         if again is None:
-            commit(store, _manifest(stage, attempt))
+            commit(store, manifest_of(stage, attempt))
         else:
             lost.add(again)
-            failure = _failure(stage, file.job, retryable=again)
+            failure = failure_of(stage, retryable=again, job=file.job)
             store.put(layout.failure(file.experiment, stage.key), failure.text().encode())
     if not lost:
         return TrainerExit.DONE
@@ -102,17 +91,9 @@ class StandIns:
         self.attempts: Counter[str] = Counter()
         """Pods that ended, by the name of their Job."""
 
-    @contextmanager
-    def at_work(self, every_s: float = 0.2) -> Iterator[None]:
+    def at_work(self, every_s: float = 0.2) -> AbstractContextManager[None]:
         """Play in a thread, through whatever happens to the API server."""
-        stop = threading.Event()
-        thread = threading.Thread(target=self._play_until, args=(stop, every_s))
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
+        return in_a_thread(partial(self._play_until, every_s=every_s))
 
     def play(self) -> int:
         """End every pod that is there; how many these were."""
@@ -146,28 +127,6 @@ class StandIns:
                 self.play()
             except (ApiError, RuntimeError):
                 time.sleep(every_s)  # a kubelet goes on, too, while the API server is away
-
-
-def _manifest(stage: Stage, attempt: str) -> Manifest:
-    return Manifest(
-        key=stage.key,
-        stage=stage,
-        attempt=attempt,
-        files=[],
-        record=RECORDS[stage.kind],
-        provenance=PROVENANCE,
-    )
-
-
-def _failure(stage: Stage, job: str, *, retryable: bool) -> Failure:
-    return Failure(
-        key=stage.key,
-        kind=stage.kind,
-        reason="error" if retryable else "task-is-wrong",
-        message="it broke",
-        retryable=retryable,
-        job=job,
-    )
 
 
 def _end_of_pod(code: TrainerExit) -> dict:

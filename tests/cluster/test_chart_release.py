@@ -16,6 +16,7 @@ from machine_room import control_plane as control_planes
 from machine_room.namespaces import ISOLATED_VARIABLE
 from machine_room.processes import REPOSITORY, Process, program, wait_until
 from machine_room.runs import RUN_VARIABLE
+from small_experiment import SMALL
 from stand_ins import StandIns, connection_to
 from xlbench_operator.main import yaml_text
 from xlbench_operator.operating.rbac import RIGHTS
@@ -207,20 +208,6 @@ def test_the_operator_may_do_what_it_must_where_it_must(plane, done, scope, else
             assert may(plane, verb, words, OTHER) is elsewhere
     for resource in ("secrets", "pods", "pods/exec", "deployments"):
         assert not may(plane, "get", [resource], TEAM)
-
-
-SMALL = """
-apiVersion: xlbench.dev/v1alpha1
-kind: ExperimentSpec
-metadata: {name: small}
-spec:
-  encoders: [{name: tiny, model: builtin/random-tiny}]
-  targets: [{task: ha-intent}]
-  languages: {codes: [cy]}
-  seeds: [1]
-  schedules: [{name: plain, phases: [{tasks: [{task: $target}]}]}]
-  budget: {target: 4}
-"""
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from machine_room.processes import Process, wait_until
+from small_experiment import small_spec
 from stand_ins import StandIns, all_is_well, connection_to
 from xlbench_operator.cluster.connection import EXPERIMENTS, JOBS, MERGE_PATCH, ApiError, resource
 from xlbench_operator.main import yaml_text
@@ -23,24 +24,6 @@ from xlbench_specs.store import open_store
 OPERATOR = Path(sys.prefix) / "bin/xlbench-operator"
 ENDED = {"Done", "Failed", "Refused"}
 END_WITHIN_S = 180
-
-
-def small_spec(name="small", languages=("af",), **fields):
-    """One encoder, one target, one arm, one seed: eight stages and the report."""
-    return {
-        "apiVersion": "xlbench.dev/v1alpha1",
-        "kind": "ExperimentSpec",
-        "metadata": {"name": name},
-        "spec": {
-            "encoders": [{"name": "e5-small", "model": "builtin/e5-small-q4"}],
-            "targets": [{"task": "ha-intent"}],
-            "languages": {"codes": list(languages)},
-            "seeds": [1],
-            "schedules": [{"name": "plain", "phases": [{"tasks": [{"task": "$target"}]}]}],
-            "budget": {"target": 10},
-            **fields,
-        },
-    }
 
 
 class Place:

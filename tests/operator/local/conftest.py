@@ -4,6 +4,7 @@ import io
 import sys
 from pathlib import Path
 
+import finished_stages
 import pytest
 from rich.console import Console
 from xlbench_operator.local.display import display_on
@@ -72,7 +73,9 @@ def trainer(tmp_path):
     orders = tmp_path / "orders"
     orders.mkdir()
     script = tmp_path / "stand-in"
-    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{STAND_IN}" "{orders}" "$@"\n')
+    samples = Path(finished_stages.__file__).parent
+    command = f'"{sys.executable}" "{STAND_IN}" "{orders}" "$@"'
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{samples}" exec {command}\n')
     script.chmod(0o755)
     return script
 

@@ -13,35 +13,11 @@ import time
 import uuid
 from pathlib import Path
 
+from finished_stages import failure_of, manifest_of
 from xlbench_specs import layout
 from xlbench_specs.exits import TrainerExit
-from xlbench_specs.manifests import (
-    EncoderRecord,
-    EvaluateRecord,
-    Failure,
-    Manifest,
-    PrepareRecord,
-    Provenance,
-    TrainRecord,
-)
 from xlbench_specs.stages import StageFile
 from xlbench_specs.store import commit, finished, open_store
-
-RECORDS = {
-    "encoder": EncoderRecord(layers=2, hidden=64, parameters=1),
-    "prepare": PrepareRecord(examples=1, tokens=1, truncated=0),
-    "train": TrainRecord(exposure={}, dev={}, losses=[], kept_update=1),
-    "evaluate": EvaluateRecord(examples=1, scores={}),
-}
-MADE = Provenance(
-    started="2026-01-01T00:00:00+00:00",
-    wall_s=0.1,
-    cpu_s=0.1,
-    peak_rss_bytes=1,
-    host="here",
-    hardware="none",
-    versions={},
-)
 
 
 def say(line):
@@ -93,13 +69,8 @@ class Trainer:
         """Do what is ordered at a stage; False if a signal came."""
         match word := self.word(stage):
             case "fail" | "hopeless":
-                failure = Failure(
-                    key=stage.key,
-                    kind=stage.kind,
-                    reason="error" if word == "fail" else "task-is-wrong",
-                    message="Traceback\nValueError: no luck",
-                    retryable=word == "fail",
-                )
+                said = "Traceback\nValueError: no luck"
+                failure = failure_of(stage, retryable=word == "fail", message=said)
                 path = layout.failure(self.file.experiment, stage.key)
                 self.store.put(path, failure.text().encode())
                 self.lost.add(stage.key)
@@ -128,15 +99,7 @@ class Trainer:
 
     def finish(self, stage):
         self.say(stage, "step", done=1, total=2)
-        manifest = Manifest(
-            key=stage.key,
-            stage=stage,
-            attempt=uuid.uuid4().hex,
-            files=[],
-            record=RECORDS[stage.kind],
-            provenance=MADE,
-        )
-        commit(self.store, manifest)
+        commit(self.store, manifest_of(stage, uuid.uuid4().hex))
         self.done.add(stage.key)
         self.say(stage, "done")
 

@@ -1,6 +1,7 @@
 """`xlbench run` around the executor: words, exit codes, and the plan that rules in a folder."""
 
 import pytest
+from small_experiment import SMALL
 from typer.testing import CliRunner
 from xlbench_operator.cli import app
 from xlbench_operator.planning.chains import encoder_params
@@ -8,24 +9,11 @@ from xlbench_specs.experiment import EncoderRef
 from xlbench_specs.plans import Plan
 from xlbench_specs.stages import RECIPES, Stage
 
-SPEC = """
-apiVersion: xlbench.dev/v1alpha1
-kind: ExperimentSpec
-metadata: {name: small}
-spec:
-  encoders: [{name: tiny, model: builtin/random-tiny}]
-  targets: [{task: ha-intent}]
-  languages: {codes: [cy]}
-  seeds: [1]
-  schedules: [{name: target-only, phases: [{tasks: [{task: $target}]}]}]
-  budget: {target: 4}
-"""
-
 
 @pytest.fixture
 def spec(tmp_path):
     path = tmp_path / "spec.yaml"
-    path.write_text(SPEC)
+    path.write_text(SMALL)
     return path
 
 
@@ -74,7 +62,7 @@ def test_a_dry_run_says_what_would_be_run_and_writes_nothing(run, tmp_path):
 
 
 def test_a_bad_spec_is_refused_with_its_line(run, spec):
-    spec.write_text(SPEC.replace("ha-intent", "ha-intend"))
+    spec.write_text(SMALL.replace("ha-intent", "ha-intend"))
     result = run()
     assert result.exit_code == 2
     assert "line 7: spec.targets[0].task = 'ha-intend'" in result.stderr
@@ -124,7 +112,7 @@ class TestSameTrainer:
     @pytest.fixture
     def trainer_of(self, spec, trainer):
         """Makes the stand-in a build of this name."""
-        spec.write_text(SPEC + "  reuse: sameTrainer\n")
+        spec.write_text(SMALL + "  reuse: sameTrainer\n")
         body = trainer.read_text()
 
         def give(build):

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from finished_stages import failure_of, manifest_of
+from small_experiment import small_spec
 from xlbench_operator.operating.names import BUNDLE, MANAGED_BY, MANAGER, bundle_key, job_name
 from xlbench_operator.operating.observed import subject_of, world_of
 from xlbench_operator.operating.reconcile import Key, Shell, reconcile
@@ -18,16 +20,6 @@ from xlbench_operator.planning.plan import make_plan
 from xlbench_specs import layout
 from xlbench_specs.exits import TrainerExit
 from xlbench_specs.experiment import ExperimentSpec
-from xlbench_specs.manifests import (
-    EncoderRecord,
-    EvaluateRecord,
-    Failure,
-    Manifest,
-    PrepareRecord,
-    Provenance,
-    ReportRecord,
-    TrainRecord,
-)
 from xlbench_specs.stages import StageFile
 from xlbench_specs.store import NotFoundError, Stored, commit
 from xlbench_specs.tasks import task_table
@@ -41,22 +33,6 @@ SETTINGS = Settings(
     operator_image="registry.example/xlbench-operator@sha256:" + "b" * 64,
 )
 TASKS = task_table()
-RECORDS = {
-    "encoder": EncoderRecord(layers=2, hidden=8, parameters=100),
-    "prepare": PrepareRecord(examples=1, tokens=2, truncated=0),
-    "train": TrainRecord(exposure={}, dev={}, losses=[], kept_update=1),
-    "evaluate": EvaluateRecord(examples=1, scores={}),
-    "report": ReportRecord(verdict="inconclusive"),
-}
-PROVENANCE = Provenance(
-    started="2026-01-01T00:00:00+00:00",
-    wall_s=1.0,
-    cpu_s=1.0,
-    peak_rss_bytes=1,
-    host="pod",
-    hardware="cpu",
-    versions={},
-)
 
 
 def rfc3339(now):
@@ -242,24 +218,6 @@ class MemoryCluster:
         return f"{next(self._uids):08x}-0000-4000-8000-000000000000"
 
 
-def small_spec(name="small", languages=("af",), **fields):
-    """One encoder, one target, one arm, one seed: eight stages and the report."""
-    return {
-        "apiVersion": "xlbench.dev/v1alpha1",
-        "kind": "ExperimentSpec",
-        "metadata": {"name": name},
-        "spec": {
-            "encoders": [{"name": "e5-small", "model": "builtin/e5-small-q4"}],
-            "targets": [{"task": "ha-intent"}],
-            "languages": {"codes": list(languages)},
-            "seeds": [1],
-            "schedules": [{"name": "plain", "phases": [{"tasks": [{"task": "$target"}]}]}],
-            "budget": {"target": 10},
-            **fields,
-        },
-    }
-
-
 def never(stage, job):  # noqa: ARG001 - a stage never fails
     return None
 
@@ -351,25 +309,10 @@ class Lab:
 
     def finish(self, stage, attempt="pod"):
         """Leave the manifest of a stage."""
-        manifest = Manifest(
-            key=stage.key,
-            stage=stage,
-            attempt=attempt,
-            files=[],
-            record=RECORDS[stage.kind],
-            provenance=PROVENANCE,
-        )
-        commit(self.store, manifest)
+        commit(self.store, manifest_of(stage, attempt))
 
     def say_failed(self, file, stage, *, retryable=True):
-        failure = Failure(
-            key=stage.key,
-            kind=stage.kind,
-            reason="error" if retryable else "task-is-wrong",
-            message="it broke",
-            retryable=retryable,
-            job=file.job,
-        )
+        failure = failure_of(stage, retryable=retryable, job=file.job)
         self.store.put(layout.failure(file.experiment, stage.key), failure.text().encode())
 
     def work(self, job, fails=never):

@@ -9,23 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
+from small_experiment import SMALL
 from typer.testing import CliRunner
 from xlbench_operator.cli import app
 from xlbench_operator.remote import experiments, waiting
 
 EXPERIMENTS = "/apis/xlbench.dev/v1alpha1"
-SPEC = """
-apiVersion: xlbench.dev/v1alpha1
-kind: ExperimentSpec
-metadata: {name: small}
-spec:
-  encoders: [{name: tiny, model: builtin/random-tiny}]
-  targets: [{task: ha-intent}]
-  languages: {codes: [cy]}
-  seeds: [1]
-  schedules: [{name: target-only, phases: [{tasks: [{task: $target}]}]}]
-  budget: {target: 4}
-"""
 
 
 class Refusal(Exception):  # noqa: N818 - what the API server says
@@ -218,7 +207,7 @@ def xlbench():
 @pytest.fixture
 def spec(tmp_path):
     path = tmp_path / "spec.yaml"
-    path.write_text(SPEC)
+    path.write_text(SMALL)
     return path
 
 
