@@ -27,6 +27,7 @@ from xlbench_specs.encoders import EncoderFamily, family_of
 
 from xlbench_trainer.attention import PACKED
 from xlbench_trainer.packing import Pack
+from xlbench_trainer.products import use_fast_products
 
 LOG = logging.getLogger("xlbench.trainer")
 
@@ -146,6 +147,7 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
         LOG.info(
             "encoder %s: type %s takes no attention function: padded", model, config.model_type
         )
+    use_fast_products(loaded)
     nn.Module.to(loaded, "cuda" if torch.cuda.is_available() else "cpu")
     return Encoder(
         model=loaded.eval(),

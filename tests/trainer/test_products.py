@@ -1,0 +1,85 @@
+"""oneDNN's linear layers say what torch's own say, and stand back where they do not apply."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from xlbench_trainer.products import Linear, use_fast_products
+
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def both(*, bias=True):
+    """A linear layer of torch's, and the same computed by ours."""
+    torch.manual_seed(0)
+    usual = nn.Linear(64, 48, bias=bias)
+    fast = copy.deepcopy(usual)
+    fast.__class__ = Linear
+    return usual, fast
+
+
+@pytest.fixture
+def avx512(monkeypatch):
+    """A processor with AVX-512; oneDNN itself runs on any."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+
+
+@pytest.mark.parametrize("shape", [(7, 64), (1, 7, 64), (2, 3, 64)], ids=str)
+@pytest.mark.parametrize("bias", [True, False], ids=["with a bias", "without"])
+def test_values_and_gradients_are_those_of_torch(shape, bias):
+    found = []
+    values = torch.randn(shape)
+    for layer in both(bias):
+        own = values.clone().requires_grad_()
+        said = layer(own)
+        said.square().sum().backward()
+        found.append([said.detach(), own.grad, *(each.grad for each in layer.parameters())])
+    for usual, fast in zip(*found, strict=True):
+        torch.testing.assert_close(fast, usual, **TOLERANCE)
+
+
+def test_what_is_frozen_gets_no_gradient():
+    _, layer = both()
+    layer.requires_grad_(requires_grad=False)
+    values = torch.randn(5, 64, requires_grad=True)
+    layer(values).sum().backward()
+    assert values.grad is not None
+    assert [each.grad for each in layer.parameters()] == [None, None]
+
+
+def test_no_row_is_no_error():
+    _, layer = both()
+    assert layer(torch.empty(0, 64)).shape == (0, 48)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+def test_other_numbers_are_left_to_torch(dtype):
+    usual, fast = (layer.to(dtype) for layer in both())
+    values = torch.randn(5, 64, dtype=dtype)
+    assert torch.equal(fast(values), usual(values))
+
+
+def test_autocast_is_left_to_torch():
+    usual, fast = both()
+    values = torch.randn(5, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        said = fast(values)
+        assert said.dtype == torch.bfloat16
+        assert torch.equal(said, usual(values))
+
+
+@pytest.mark.usefixtures("avx512")
+def test_a_model_keeps_its_parameters_and_other_classes_of_layers():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Bilinear(4, 4, 4), nn.LayerNorm(4))
+    before = dict(model.named_parameters())
+    use_fast_products(model)
+    assert [type(each) for each in model] == [Linear, nn.Bilinear, nn.LayerNorm]
+    assert all(parameter is before[name] for name, parameter in model.named_parameters())
+
+
+def test_other_processors_keep_torchs_products(monkeypatch):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    model = nn.Sequential(nn.Linear(4, 4))
+    use_fast_products(model)
+    assert type(model[0]) is nn.Linear

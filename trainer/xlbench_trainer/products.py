@@ -1,0 +1,67 @@
+"""Matrix products: the linear layers of an encoder, computed by oneDNN where that is faster.
+
+Three quarters of training are matrix products. torch hands those in float32 to MKL, which on AMD
+processors leaves AVX-512 unused; oneDNN, which is in every build of torch, uses it on any. The
+layers and their parameters stay those of unmodified `transformers` classes. Called by `encoders`.
+"""
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class Linear(nn.Linear):
+    """A linear layer whose products, forward and backward, are oneDNN's in float32 on a CPU."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        """`[..., out_features]` of `[..., in_features]`."""
+        if not _suits(values, self.weight):
+            return super().forward(values)
+        rows = values.reshape(-1, self.in_features)
+        found = cast("Tensor", _Linear.apply(rows, self.weight, self.bias))
+        return found.view(*values.shape[:-1], self.out_features)
+
+
+def use_fast_products(model: nn.Module) -> None:
+    """Have every linear layer of a model computed by `Linear`, where this processor gains by it."""
+    if torch.backends.mkldnn.is_available() and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        for module in model.modules():
+            if type(module) is nn.Linear:
+                module.__class__ = Linear
+
+
+def _suits(values: Tensor, weight: Tensor) -> bool:
+    return (
+        values.device.type == "cpu"
+        and values.dtype == weight.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and values.numel() > 0
+    )
+
+
+def _product(one: Tensor, other: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`one @ other.T + bias`, by the operator that torch's compiler calls for a linear layer."""
+    found = torch.ops.mkldnn._linear_pointwise(one, other, bias, "none", [], "")  # noqa: SLF001
+    return cast("Tensor", found)
+
+
+class _Linear(torch.autograd.Function):
+    """`values @ weight.T + bias`, of `[rows, in]`, `[out, in]` and `[out]`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(values, weight)
+        return _product(values, weight, bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        values, weight = ctx.saved_tensors
+        of_values, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            _product(gradient, weight.T) if of_values else None,
+            _product(gradient.T, values.T) if of_weight else None,
+            gradient.sum(0) if of_bias else None,
+        )
