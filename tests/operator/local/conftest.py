@@ -55,6 +55,12 @@ def plan():
 
 
 @pytest.fixture
+def plan_in_more_languages():
+    """The first seed of `plan`, in one more language."""
+    return plan_of(seeds=[1], languages={"codes": ["af", "bn", "cy"]})
+
+
+@pytest.fixture
 def plan_with_shared_prefix():
     target, names = {"tasks": [{"task": "$target"}]}, {"tasks": [{"task": "cldr-names"}]}
     slots = {"tasks": [{"task": "ha-slots"}]}
@@ -97,9 +103,9 @@ def store(tmp_path):
 
 @pytest.fixture
 def execute(plan, store, trainer):
-    """Runs the plan; the execution and what was said."""
+    """Runs the plan, or another one in the same folder; the execution and what was said."""
 
-    def run(jobs=1):
+    def run(jobs=1, plan=plan):
         console = Console(file=io.StringIO(), record=True, width=200)
         runtime = StageRuntime(scratch=str(store.root / "scratch"))
         with display_on(console) as display:

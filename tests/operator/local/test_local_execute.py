@@ -101,6 +101,25 @@ def test_run_again_nothing_is_started(plan, execute, begun):
     assert states(execution) == {State.REUSED: len(plan.stages)}
 
 
+def test_another_experiment_in_the_folder_runs_only_what_is_new(
+    plan, plan_in_more_languages, store, execute, begun
+):
+    execute()
+    before = len(begun())
+    execution, _ = execute(plan=plan_in_more_languages)
+    new = plan_in_more_languages.stages.keys() - plan.stages.keys()
+    assert {key for _, key in begun()[before:]} == new
+    kinds = Counter(plan_in_more_languages.stages[key].kind for key in new)
+    assert kinds == {"prepare": 1, "evaluate": 2}, "one test set, for two models"
+    assert states(execution) == {
+        State.DONE: len(new),
+        State.REUSED: len(plan_in_more_languages.stages) - len(new),
+    }
+    folders = {layout.experiment(each.name, each.uid) for each in (plan, plan_in_more_languages)}
+    assert len(folders) == 2
+    assert all(store.list(f"{folder}/jobs") for folder in folders)
+
+
 def test_what_a_stage_file_says_is_what_the_trainer_was_meant_to_get(plan, store, execute):
     execute(jobs=1)
     folder = layout.experiment(plan.name, plan.uid)
