@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
+from finished_stages import manifest_of
 from xlbench_specs import layout
-from xlbench_specs.manifests import EncoderRecord, Manifest, Provenance
 from xlbench_specs.stages import EncoderParams, Stage
 from xlbench_specs.store import (
     Commit,
@@ -26,22 +26,7 @@ pytestmark = pytest.mark.slow  # a real server behind a proxy that fails
 
 CONTENT = hashlib.shake_256(b"no two parts alike").digest(12 * 2**20)
 STAGE = Stage(params=EncoderParams(model="builtin/random-tiny", revision="1"), recipe=1)
-MANIFEST = Manifest(
-    key=STAGE.key,
-    stage=STAGE,
-    attempt="mine",
-    files=[],
-    record=EncoderRecord(layers=2, hidden=64, parameters=1),
-    provenance=Provenance(
-        started="2026-01-01T00:00:00Z",
-        wall_s=1.0,
-        cpu_s=1.0,
-        peak_rss_bytes=1,
-        host="a",
-        hardware="b",
-        versions={},
-    ),
-)
+MANIFEST = manifest_of(STAGE, "mine")
 RIVAL = MANIFEST.model_copy(update={"attempt": "the rival's"})
 PLACE = layout.manifest("encoder", STAGE.key)
 

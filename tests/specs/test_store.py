@@ -9,8 +9,9 @@ import os
 import re
 
 import pytest
+from finished_stages import manifest_of
 from xlbench_specs import layout
-from xlbench_specs.manifests import EncoderRecord, FileEntry, Manifest, Provenance
+from xlbench_specs.manifests import FileEntry
 from xlbench_specs.stages import EncoderParams, Stage
 from xlbench_specs.store import (
     Commit,
@@ -223,22 +224,7 @@ class TestRaces:
 
 STAGE = Stage(params=EncoderParams(model="builtin/random-tiny", revision="1"), recipe=1)
 OTHER = Stage(params=EncoderParams(model="builtin/random-tiny", revision="2"), recipe=1)
-MANIFEST = Manifest(
-    key=STAGE.key,
-    stage=STAGE,
-    attempt="mine",
-    files=[],
-    record=EncoderRecord(layers=2, hidden=64, parameters=1),
-    provenance=Provenance(
-        started="2026-01-01T00:00:00Z",
-        wall_s=1.0,
-        cpu_s=1.0,
-        peak_rss_bytes=1,
-        host="a",
-        hardware="b",
-        versions={},
-    ),
-)
+MANIFEST = manifest_of(STAGE, "mine")
 PLACE = layout.manifest("encoder", STAGE.key)
 
 
