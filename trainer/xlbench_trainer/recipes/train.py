@@ -4,12 +4,10 @@ Killed at any moment it goes on from its newest checkpoint and ends with the sam
 every random choice is derived from (seed, purpose, task, occurrence, update).
 """
 
-import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -17,14 +15,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from xlbench_specs import drill
 from xlbench_specs.languages import ENGLISH
-from xlbench_specs.manifests import Exposure, Manifest, TrainRecord
+from xlbench_specs.manifests import Manifest, TrainRecord
 from xlbench_specs.stages import Stage, TrainParams
 from xlbench_specs.tasks import Task, task_table
 
-from xlbench_trainer.batches import Part, drawn, examples_of, updates
+from xlbench_trainer.batches import Part, drawn, updates
 from xlbench_trainer.checkpoints import Checkpoint, Checkpoints
 from xlbench_trainer.encoders import set_dropout
 from xlbench_trainer.errors import Interrupted
+from xlbench_trainer.exposures import exposure, means
 from xlbench_trainer.feeding import Feeder, Lesson, MicroBatch, loss_of
 from xlbench_trainer.judging import Case, outcomes, scores
 from xlbench_trainer.models import Head, HeadShape
@@ -187,9 +186,12 @@ def _finish(phase: _Phase, payload: Path, workshop: Workshop) -> TrainRecord:
         save_file(optimized, payload / OPTIMIZER_FILE)
     losses = phase.losses.tolist()
     return TrainRecord(
-        exposure={task: _exposure(phase, task) for task in sorted(phase.lessons)},
+        exposure={
+            task: exposure(task, phase.plan, params, lesson.prepared)
+            for task, lesson in sorted(phase.lessons.items())
+        },
         dev=dev,
-        losses=[sum(part) / len(part) for part in _tenths(losses)],
+        losses=means(losses, TENTHS),
         kept_update=kept,
     )
 
@@ -358,33 +360,3 @@ def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {
         name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)
     }
-
-
-def _exposure(phase: _Phase, task: str) -> Exposure:
-    """What was seen of a task, and a hash over the ids of its examples in order."""
-    sets = {name: lesson.prepared for name, lesson in phase.lessons.items()}
-    prepared = sets[task]
-    sequence, seen, tokens, examples = hashlib.sha256(), set[int](), 0, 0
-    parts = [part for update in phase.plan for part in update if part.task == task]
-    for part in parts:
-        numbers = examples_of(part, phase.params, sets)
-        for number in numbers:
-            sequence.update(f"{prepared.items.example_id[number]}\n".encode())
-        seen.update(numbers.tolist())
-        examples += len(numbers)
-        tokens += int(prepared.lengths[prepared.sequences_of(numbers)].sum())
-    return Exposure(
-        updates=len(parts),
-        examples=examples,
-        unique_examples=len(seen),
-        epochs=examples / prepared.size,
-        tokens=tokens,
-        sequence=sequence.hexdigest(),
-    )
-
-
-def _tenths(losses: list[float]) -> list[list[float]]:
-    """The losses in ten runs of nearly equal length; fewer where there are fewer updates."""
-    count = min(TENTHS, len(losses))
-    edges = [round(place * len(losses) / count) for place in range(count + 1)]
-    return [losses[first:last] for first, last in pairwise(edges)]
