@@ -13,6 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
+from made_up import task_row, train_params
 from safetensors.torch import load_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
@@ -26,11 +27,8 @@ from xlbench_specs.stages import (
     Stage,
     StageFile,
     StageRuntime,
-    TaskDose,
-    TrainParams,
 )
 from xlbench_specs.store import FileStore, finished, folder_hash, payload_file
-from xlbench_specs.tasks import PackageSource, Task
 from xlbench_trainer.recipes import evaluate, prepare, train
 from xlbench_trainer.running import run_file
 from xlbench_trainer.tasks.examples import example
@@ -114,21 +112,8 @@ def tiny_folder(tmp_path_factory, save_encoder):
 
 def task(name, kind, metrics=(), labels=()):
     languages = {"train": LANGUAGES, "dev": ["en"], "test": LANGUAGES}
-    return Task(
-        name=name,
-        description="made up",
-        kind=kind,
-        metric=metrics[0] if metrics else None,
-        metrics=list(metrics),
-        labels=list(labels),
-        source=PackageSource(packages={}),
-        revision="lab-1",
-        train_source="lab",
-        licence="none",
-        sizes={split: dict.fromkeys(codes, SIZES[split]) for split, codes in languages.items()},
-        tokens_per_example=8.0,
-        cluster="none",
-    )
+    sizes = {split: dict.fromkeys(codes, SIZES[split]) for split, codes in languages.items()}
+    return task_row(kind, metrics, labels, name=name, revision="lab-1", sizes=sizes)
 
 
 def lab_tasks():
@@ -262,31 +247,14 @@ class Lab:
 
     def train(self, init, tasks, *, languages=("en",), earlier=(), trainable=None, **more):
         """A train stage: `tasks` to updates or to a dose; `earlier` ones add dev sets."""
-        doses = {
-            name: dose if isinstance(dose, TaskDose) else TaskDose(updates=dose)
-            for name, dose in tasks.items()
-        }
-        given = {
-            "seed": 1,
-            "batch_size": 4,
-            "learning_rate": 1e-2,
-            "warmup": 0.1,
-            "weight_decay": 0.01,
-            "clip": 1.0,
-            "checkpoint": "last",
-            "precision": "fp32",
-            "tf32": False,
-            "threads": 1,
-            "batches": "homogeneous",
-            "optimizer": "reset",
-        } | more
-        params = TrainParams(tasks=doses, trainable=trainable or Trainable(), **given)
+        given = {"learning_rate": 1e-2, "weight_decay": 0.01} | more
+        params = train_params(tasks, trainable=trainable or Trainable(), **given)
         inputs = {"init": init}
-        for name in doses:
+        for name in tasks:
             for language in languages:
                 role = f"train/{name}" if languages == ("en",) else f"train/{name}/{language}"
                 inputs[role] = self.prepare(name, "train", language)
-        for name in [*doses, *earlier]:
+        for name in [*tasks, *earlier]:
             inputs[f"dev/{name}"] = self.prepare(name, "dev")
         return self.stage(params, **inputs)
 

@@ -5,28 +5,12 @@ from types import SimpleNamespace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from xlbench_specs.experiment import Trainable
-from xlbench_specs.stages import TaskDose, TrainParams
+from made_up import train_params
 from xlbench_trainer.batches import drawn, examples_of, updates
 
 
 def params(doses, batches="homogeneous", batch_size=4, seed=1):
-    return TrainParams(
-        tasks={name: TaskDose(updates=count) for name, count in doses.items()},
-        seed=seed,
-        batch_size=batch_size,
-        learning_rate=1e-3,
-        warmup=0.1,
-        weight_decay=0.0,
-        clip=1.0,
-        checkpoint="last",
-        precision="fp32",
-        tf32=False,
-        threads=1,
-        batches=batches,
-        optimizer="reset",
-        trainable=Trainable(),
-    )
+    return train_params(doses, batches=batches, batch_size=batch_size, seed=seed)
 
 
 DOSES = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 9), min_size=1)

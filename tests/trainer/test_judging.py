@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import task_row
 from seqeval.metrics import f1_score, precision_score, recall_score
 from xlbench_specs.outcomes import PARTS, OutcomeRow
-from xlbench_specs.tasks import PackageSource, Task
 from xlbench_trainer.judging import Case, outcomes, scores
 from xlbench_trainer.tokens import IGNORED, Contexts, Items, PreparedSet, evenly
 
@@ -21,32 +21,13 @@ def row(name, numerator, denominator):
     return OutcomeRow("", "x", "x", "x", "", "", name, "", numerator, denominator)
 
 
-def task(kind, metrics, labels=(), label_map=()):
-    return Task(
-        name=f"{kind}-task",
-        description="made up",
-        kind=kind,
-        metric=metrics[0],
-        metrics=list(metrics),
-        labels=list(labels),
-        label_map=dict(label_map),
-        source=PackageSource(packages={}),
-        revision="1",
-        train_source="none",
-        licence="none",
-        sizes={},
-        tokens_per_example=1.0,
-        cluster="none",
-    )
-
-
 def judged(row, prepared, said, head=None, language="en"):
     return outcomes(Case(row, prepared, said, head or row, language), "key")
 
 
 def test_a_score_is_a_sum_of_counts_and_none_where_there_is_none():
     rows = [row("accuracy", 1, 1), row("accuracy", 0, 1), row("other", 5, 5)]
-    assert scores(task("tagging", ["accuracy", "span_f1"]), rows) == {
+    assert scores(task_row("tagging", ["accuracy", "span_f1"]), rows) == {
         "accuracy": 0.5,
         "span_f1": None,
     }
@@ -71,7 +52,7 @@ def one_hot(*places):
 
 def test_every_item_has_an_outcome_in_the_order_of_the_set_with_the_labels_of_the_head():
     prepared = made([1, 3, 2], [0, 0, 0], ["a", "b", "c"])
-    topic = task("classification", ["accuracy", "macro_f1"], "abc")
+    topic = task_row("classification", ["accuracy", "macro_f1"], "abc")
     rows = judged(topic, prepared, one_hot(0, 2, 2))
     assert [(each.example_id, each.gold, each.predicted, each.numerator) for each in rows] == [
         ("x0", "a", "a", 1),
@@ -87,8 +68,10 @@ def test_every_item_has_an_outcome_in_the_order_of_the_set_with_the_labels_of_th
 
 def test_a_label_that_the_head_does_not_know_counts_as_the_table_says():
     prepared = made([1, 1], [0, 0], ["mixed", "good"])
-    fine = task("classification", ["accuracy"], ["bad", "good", "mixed"], {"mixed": "bad"})
-    coarse = task("classification", ["accuracy"], ["good", "bad"])
+    fine = task_row(
+        "classification", ["accuracy"], ["bad", "good", "mixed"], label_map={"mixed": "bad"}
+    )
+    coarse = task_row("classification", ["accuracy"], ["good", "bad"])
     rows = judged(fine, prepared, one_hot(1, 1), head=coarse)
     assert [(each.gold, each.predicted, each.numerator) for each in rows] == [
         ("bad", "bad", 1),
@@ -111,7 +94,7 @@ PAIRS = st.lists(st.tuples(*[st.sampled_from(TAGS)] * 2), min_size=1, max_size=8
 
 @given(st.lists(PAIRS, min_size=1, max_size=5))
 def test_span_scores_are_seqevals(pairs):
-    slots = task("tagging", SPANS, TAGS)
+    slots = task_row("tagging", SPANS, TAGS)
     found = scores(slots, judged(slots, *tagged(pairs)))
     gold, said = ([[tags[side] for tags in pair] for pair in pairs] for side in (0, 1))
     published = {
@@ -127,7 +110,7 @@ def test_span_scores_are_seqevals(pairs):
 def test_words_beyond_the_longest_length_are_outside_any_span():
     # [CLS] first, then two of three words; the third was cut.
     prepared = made([3], [IGNORED, 1, 2], ["B-x I-x B-x"])
-    slots = task("tagging", ["span_f1", "accuracy"], ["O", "B-x", "I-x"])
+    slots = task_row("tagging", ["span_f1", "accuracy"], ["O", "B-x", "I-x"])
     rows = judged(slots, prepared, one_hot(0, 1, 2))
     assert {each.predicted for each in rows} == {"B-x I-x O"}
     assert scores(slots, rows) == {
@@ -138,7 +121,7 @@ def test_words_beyond_the_longest_length_are_outside_any_span():
 
 def test_a_sentence_without_spans_is_kept_and_weighs_nothing():
     prepared = made([2], [IGNORED, 0], ["O"])
-    slots = task("tagging", ["span_f1", "span_recall", "accuracy"], ["O", "B-x", "I-x"])
+    slots = task_row("tagging", ["span_f1", "span_recall", "accuracy"], ["O", "B-x", "I-x"])
     rows = judged(slots, prepared, one_hot(0, 0))
     assert [(each.name, each.denominator) for each in rows] == [("span_f1", 0), ("accuracy", 1)]
     assert scores(slots, rows) == {"span_f1": None, "span_recall": None, "accuracy": 1.0}
@@ -147,8 +130,8 @@ def test_a_sentence_without_spans_is_kept_and_weighs_nothing():
 def test_types_that_only_one_side_knows_are_outside_for_both():
     # The test set marks dates, the head does not; the head knows MISC, the test set does not.
     prepared = made([3], [0, 0, 0], ["B-DATE B-LOC O"])
-    names = task("tagging", ["span_f1"], ["O", "B-LOC", "B-DATE"], {"B-DATE": "O"})
-    head = task("tagging", ["span_f1"], ["O", "B-LOC", "B-MISC"])
+    names = task_row("tagging", ["span_f1"], ["O", "B-LOC", "B-DATE"], label_map={"B-DATE": "O"})
+    head = task_row("tagging", ["span_f1"], ["O", "B-LOC", "B-MISC"])
     (entity, _, _, _) = rows = judged(names, prepared, one_hot(0, 1, 2), head=head)
     assert (entity.gold, entity.predicted) == ("O B-LOC O", "O B-LOC O")
     assert scores(names, rows) == {"span_f1": 1.0}
@@ -158,7 +141,7 @@ def test_parts_of_speech_have_accuracy_and_xtremes_f1():
     # Said NOUN NOUN for NOUN VERB: 1 of 2 words; one entity said, two gold, none right. The third
     # word was cut: what is not said is wrong.
     prepared = made([3], [IGNORED, 0, 0], ["NOUN VERB X"])
-    parts = task("tagging", ["accuracy", "xtreme_f1"], ["NOUN", "VERB", "X"])
+    parts = task_row("tagging", ["accuracy", "xtreme_f1"], ["NOUN", "VERB", "X"])
     rows = judged(parts, prepared, one_hot(0, 0, 0))
     assert {each.predicted for each in rows} == {"NOUN NOUN _"}
     assert scores(parts, rows) == {"accuracy": pytest.approx(1 / 3), "xtreme_f1": 0.0}
@@ -167,7 +150,7 @@ def test_parts_of_speech_have_accuracy_and_xtremes_f1():
 def test_the_option_with_the_largest_logit_is_chosen():
     prepared = replace(made([2] * 5, [1, 0], ["2", "1"]), firsts=np.array([0, 3, 5]))
     prepared = replace(prepared, items=Items(["x0", "x1"], ["p"] * 2, ["c"] * 2, ["2", "1"]))
-    choice = task("choice", ["accuracy"], "123")
+    choice = task_row("choice", ["accuracy"], "123")
     rows = judged(choice, prepared, np.array([[1], [3], [2], [0], [5]], np.float32))
     assert [(each.predicted, each.numerator) for each in rows] == [("2", 1), ("2", 0)]
 
@@ -192,7 +175,7 @@ def test_an_answer_is_the_best_span_of_all_windows():
     windows = [[[None, (0, 2), (3, 9)], [None, (3, 9), (10, 13)]]]
     prepared = asked(["in Berlin now"], windows, [["Berlin", "now"]])
     said = np.array([[9, 9], [2, 0], [0, 2], [9, 9], [3, 3], [0, 0]], np.float32)
-    squad = task("span", ["squad_f1", "squad_em"])
+    squad = task_row("span", ["squad_f1", "squad_em"])
     rows = judged(squad, prepared, said)
     assert [(each.name, each.predicted) for each in rows] == [
         ("squad_f1", "Berlin"),
@@ -205,7 +188,7 @@ def test_an_answer_is_the_best_span_of_all_windows():
 def test_f1_of_answers_is_a_mean_over_questions():
     # 2 shared of 3 and 2 tokens: 4/5. And nothing shared: 0.
     prepared = asked(["a b c d", "e f"], [[[(0, 7)]], [[(0, 1)]]], [["b c"], ["f"]])
-    squad = task("span", ["squad_f1", "squad_em"])
+    squad = task_row("span", ["squad_f1", "squad_em"])
     found = scores(squad, judged(squad, prepared, np.zeros((2, 2), np.float32)))
     # "a" is an article: "b c d" against "b c".
     assert found == {"squad_f1": pytest.approx((4 / 5 + 0) / 2), "squad_em": 0.0}
@@ -213,7 +196,7 @@ def test_f1_of_answers_is_a_mean_over_questions():
 
 def test_mlqas_scores_know_the_language():
     prepared = asked(["ein Haus"], [[[(0, 8)]]], [["Haus"]])
-    mlqa = task("span", ["mlqa_f1", "mlqa_em"])
+    mlqa = task_row("span", ["mlqa_f1", "mlqa_em"])
     said = np.zeros((1, 2), np.float32)
     german = scores(mlqa, judged(mlqa, prepared, said, language="de"))
     english = scores(mlqa, judged(mlqa, prepared, said, language="en"))
@@ -222,7 +205,7 @@ def test_mlqas_scores_know_the_language():
 
 def test_a_window_without_text_answers_nothing():
     prepared = asked(["x"], [[[None]]], [["x"]])
-    squad = task("span", ["squad_f1", "squad_em"])
+    squad = task_row("span", ["squad_f1", "squad_em"])
     rows = judged(squad, prepared, np.zeros((1, 2), np.float32))
     assert [(each.predicted, each.numerator) for each in rows] == [("", 0), ("", 0)]
 
@@ -230,14 +213,14 @@ def test_a_window_without_text_answers_nothing():
 def test_a_span_set_without_its_texts_is_refused():
     prepared = replace(asked(["x"], [[[None]]], [["x"]]), contexts=None)
     with pytest.raises(ValueError, match="span-task: the prepared set does not hold its texts"):
-        judged(task("span", ["squad_f1"]), prepared, np.zeros((1, 2), np.float32))
+        judged(task_row("span", ["squad_f1"]), prepared, np.zeros((1, 2), np.float32))
 
 
 def test_retrieval_worked_by_hand():
     texts = [[1.0, 0.2], [2.0, 0.0], [0.9, 1.0], [0.0, 5.0], [0.0, 1.0], [-1.0, 0.0]]
     # Cosines: x0 nearest English x0; x1 (0.9, 1.0) nearest x1; x2 (0, 1) nearest x1, not x2.
     prepared = replace(made([1] * 6, [], [""] * 3, each=2), label_names=[])
-    match = task("retrieval", ["accuracy_at_1"])
+    match = task_row("retrieval", ["accuracy_at_1"])
     rows = judged(match, prepared, np.array(texts, np.float32))
     assert [(each.gold, each.predicted, each.numerator) for each in rows] == [
         ("x0", "x0", 1),
@@ -260,7 +243,7 @@ def pooled(queries, pool, gold):
 def test_a_pool_has_several_right_candidates():
     # By cosine with (1, 0): c1 1, c0 .6, c2 0. Right c0 and c2: (1/2 + 2/3) / 2.
     prepared, vectors = pooled([[1, 0]], [[3, 4], [2, 0], [0, 1]], ["c0 c2"])
-    answers = task("retrieval", ["map_at_20", "accuracy_at_1"])
+    answers = task_row("retrieval", ["map_at_20", "accuracy_at_1"])
     (first, mean) = judged(answers, prepared, vectors)
     assert (first.predicted, first.numerator) == ("c1", 0)
     assert scores(answers, [first, mean]) == {
@@ -274,7 +257,7 @@ def test_mined_pairs_are_scored_together():
     # c0 and x2 with c1. Best threshold: x0c0 alone, F1 2 * 1 / (1 + 2).
     queries = [[1, 0], [0, 1], [0.6, 0.8]]
     prepared, vectors = pooled(queries, [[2, 0], [0.6, 0.8]], ["c0", "", "c1"])
-    mining = task("retrieval", ["mining_f1"])
+    mining = task_row("retrieval", ["mining_f1"])
     rows = judged(mining, prepared, vectors)
     assert [(each.predicted, each.numerator, each.denominator) for each in rows] == [
         ("c0", 2, 2),

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from xlbench_specs.tasks import PackageSource, Task
+from made_up import task_row
 from xlbench_trainer.encoders import load_tokeniser
 from xlbench_trainer.tasks.examples import Candidate, example
 from xlbench_trainer.tokenising import Tokeniser, tokenised
@@ -21,21 +21,7 @@ def words(*numbers):
 
 
 def task(kind, labels=()):
-    return Task(
-        name="made-up",
-        description="made up",
-        kind=kind,
-        metric="accuracy",
-        metrics=["accuracy"],
-        labels=list(labels),
-        source=PackageSource(packages={}),
-        revision="1",
-        train_source="none",
-        licence="none",
-        sizes={},
-        tokens_per_example=1.0,
-        cluster="none",
-    )
+    return task_row(kind, ["accuracy"], labels)
 
 
 def made(segments, labels=(), answers=()):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up import task_row
 from sklearn.metrics import ndcg_score
 from xlbench_specs.tasks import Task, task_table
 from xlbench_trainer.judging import Case, outcomes, scores
@@ -87,23 +88,7 @@ def test_ndcg_is_that_of_the_published_scorer(pairs):
 
 
 def test_a_query_counts_once_and_a_lone_page_not_at_all():
-    task = Task.parse(
-        {
-            "name": "pages",
-            "description": "made up",
-            "kind": "classification",
-            "metric": "ndcg",
-            "metrics": ["ndcg", "accuracy"],
-            "labels": ["0", "1", "2", "3", "4"],
-            "source": {"kind": "package", "packages": {}},
-            "revision": "1",
-            "trainSource": "none",
-            "licence": "none",
-            "sizes": {},
-            "tokensPerExample": 1.0,
-            "cluster": "query",
-        }
-    )
+    task = task_row("classification", ["ndcg", "accuracy"], "01234", cluster="query")
     gold, said, expected = HAND_WORKED
     gold, said, queries = [*gold, 1, 2, 1], [*said, 0, 4, 0], ["a"] * 3 + ["b"] + ["c"] * 2
     prepared = PreparedSet(

@@ -3,18 +3,16 @@
 from types import MappingProxyType
 
 import pytest
+from made_up import train_params
 from xlbench_operator.local.board import TRIES, Board, State
 from xlbench_operator.local.graph import Graph, graph_of
 from xlbench_operator.local.rates import PRIOR_S, Rates
 from xlbench_operator.local.schedule import left_s, next_batch, ranks
-from xlbench_specs.experiment import Trainable
 from xlbench_specs.stages import (
     EncoderParams,
     EvaluateParams,
     PrepareParams,
     Stage,
-    TaskDose,
-    TrainParams,
 )
 
 
@@ -28,22 +26,7 @@ def stage(kind, name, inputs):
                 task=name, revision="1", split="test", language="en", max_length=8
             )
         case "train":
-            params = TrainParams(
-                tasks={name: TaskDose(updates=10)},
-                seed=1,
-                batch_size=8,
-                learning_rate=1e-3,
-                warmup=0.1,
-                weight_decay=0.0,
-                clip=1.0,
-                checkpoint="last",
-                precision="fp32",
-                tf32=False,
-                threads=1,
-                batches="homogeneous",
-                optimizer="reset",
-                trainable=Trainable(),
-            )
+            params = train_params({name: 10})
         case "evaluate":
             params = EvaluateParams(task=name, language="en", precision="fp32", threads=1)
     sources = {f"dev/{number}": key for number, key in enumerate(inputs)}
