@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 from xlbench_specs.fingerprints import GRAM, TEXT
-from xlbench_specs.results import Overlap
+from xlbench_specs.runs import Overlap
 from xlbench_specs.stages import PrepareParams
 
 from xlbench_operator.analysis.evidence import Evidence, Fingerprints

@@ -14,7 +14,8 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from xlbench_specs.results import Contrast, DevScore, ReportProvenance, Summary
+from xlbench_specs.results import Contrast, Summary
+from xlbench_specs.runs import DevScore, ReportProvenance
 
 from xlbench_operator.analysis.entries import MINUS, language_name, scope_label
 

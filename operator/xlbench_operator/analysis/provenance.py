@@ -7,7 +7,7 @@ Pure. Everything that may differ between two equal runs is here and not in the s
 from collections.abc import Iterable, Iterator
 
 from xlbench_specs.manifests import Manifest
-from xlbench_specs.results import Cost, ReportProvenance, ScheduleCost, StageProvenance
+from xlbench_specs.runs import Cost, ReportProvenance, ScheduleCost, StageProvenance
 
 from xlbench_operator.analysis.evidence import KINDS, Evidence
 

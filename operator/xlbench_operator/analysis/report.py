@@ -19,13 +19,8 @@ from xlbench_specs.documents import digest
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.manifests import FileEntry, Manifest, Provenance, ReportRecord
 from xlbench_specs.plans import Plan
-from xlbench_specs.results import (
-    PROVENANCE_FILE,
-    RESULTS_FILE,
-    SUMMARY_FILE,
-    ReportProvenance,
-    Summary,
-)
+from xlbench_specs.results import PROVENANCE_FILE, RESULTS_FILE, SUMMARY_FILE, Summary
+from xlbench_specs.runs import ReportProvenance
 from xlbench_specs.stages import Stage
 from xlbench_specs.store import Store, commit
 from xlbench_specs.tasks import Task, task_table

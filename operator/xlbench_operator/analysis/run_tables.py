@@ -5,7 +5,8 @@ Pure. Called by `xlbench_operator.analysis.report`.
 
 from collections.abc import Iterator
 
-from xlbench_specs.results import ReportProvenance, Summary
+from xlbench_specs.results import Summary
+from xlbench_specs.runs import ReportProvenance
 
 from xlbench_operator.analysis.entries import (
     MISSING,

@@ -6,15 +6,8 @@ Pure. Called by `xlbench_operator.analysis.report`.
 from collections.abc import Mapping, Sequence
 
 from xlbench_specs.languages import ENGLISH
-from xlbench_specs.results import (
-    MAJORITY,
-    CellScores,
-    Contrast,
-    Cost,
-    ReportProvenance,
-    ScheduleSummary,
-    Summary,
-)
+from xlbench_specs.results import MAJORITY, CellScores, Contrast, ScheduleSummary, Summary
+from xlbench_specs.runs import Cost, ReportProvenance
 
 from xlbench_operator.analysis.entries import (
     MINUS,

@@ -20,14 +20,13 @@ from xlbench_specs.results import (
     CellScores,
     Contrast,
     Design,
-    LedgerSummary,
     Mean,
-    Role,
     ScheduleScores,
     ScheduleSummary,
     SeedScore,
     Summary,
 )
+from xlbench_specs.runs import LedgerSummary, Role
 from xlbench_specs.tasks import Task
 
 from xlbench_operator.analysis.cells import Model, ScoredCell, scored_cells

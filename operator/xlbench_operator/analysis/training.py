@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from xlbench_specs.manifests import Exposure, PrepareRecord, TrainRecord
 from xlbench_specs.plans import LedgerRow, PlannedModel
-from xlbench_specs.results import DIGITS, Collapse, DevScore, LedgerSummary
+from xlbench_specs.results import DIGITS
+from xlbench_specs.runs import Collapse, DevScore, LedgerSummary
 from xlbench_specs.tasks import Task
 
 from xlbench_operator.analysis.evidence import Evidence
