@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from torch import nn
+from xlbench_specs.encoders import FAMILIES
 from xlbench_specs.experiment import Trainable
 from xlbench_trainer.encoders import load
 from xlbench_trainer.phases import (
@@ -84,7 +85,8 @@ DECODER = ["embed_tokens.weight", "layers.0.mlp.weight", "layers.1.mlp.weight", 
 
 def test_embeddings_are_found_by_the_name_that_decoders_have_for_them():
     named = [(name, None) for name in DECODER]
-    decoder = SimpleNamespace(model=SimpleNamespace(named_parameters=lambda: iter(named)))
+    model = SimpleNamespace(named_parameters=lambda: iter(named))
+    decoder = SimpleNamespace(model=model, family=FAMILIES["decoder"])
     assert trained_names(decoder, Trainable()) == DECODER
     upper = Trainable(lowest_layer=1, embeddings=False)
     assert trained_names(decoder, upper) == DECODER[2:]

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from xlbench_specs import layout
+from xlbench_specs.encoders import FAMILIES
 from xlbench_specs.exits import TrainerExit
 from xlbench_specs.fingerprints import FINGERPRINTS_FILE, fingerprints
 from xlbench_specs.store import payload_file
@@ -41,7 +42,9 @@ def prepared(tiny_folder, tmp_path, lab_world, monkeypatch, lab):
         payload = tmp_path / "payload"
         shutil.rmtree(payload, ignore_errors=True)
         payload.mkdir()
-        record = prepare.run(lab.prepare(name, **more).params, tiny_folder, prefix, payload)
+        family = FAMILIES["bert"].model_copy(update={"prefix": prefix})
+        monkeypatch.setattr(prepare, "family_in", lambda *_: family)
+        record = prepare.run(lab.prepare(name, **more).params, tiny_folder, "folder", payload)
         assert {each.name for each in payload.iterdir()} == {*tokens.FILES, FINGERPRINTS_FILE}
         return tokens.read({each: payload / each for each in tokens.FILES}), record
 

@@ -23,7 +23,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.modeling_outputs import BaseModelOutput
-from xlbench_specs.encoders import EncoderFamily, family_of
+from xlbench_specs.encoders import FAMILIES, EncoderFamily, family_of
+from xlbench_specs.languages import ENGLISH
 
 from xlbench_trainer.attention import PACKED
 from xlbench_trainer.packing import Pack
@@ -49,11 +50,10 @@ PACKED_TYPES = frozenset(
 """Model types that are run on packs; each is tested against its padded self. Others (XLM, DeBERTa)
 have no place to put an attention function, and are padded."""
 
-AFTER_PADDING = frozenset({"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"})
-"""Model types whose positions begin right after the number of the padding token."""
-
 WITH_POOLER = frozenset({"bert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"})
 """Model types whose class makes a pooler unless told not to."""
+FAMILY_SETTING = "xlbench_family"
+"""What `config.json` of a local folder may say where its type alone would mislead."""
 
 STACKED = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
 """Model types that are embeddings, then layers, and nothing else: what `run_layers` computes.
@@ -119,8 +119,8 @@ class Encoder:
     @property
     def first_position(self) -> int:
         """Number of a sequence's first position."""
-        config = self.model.config
-        return config.pad_token_id + 1 if config.model_type in AFTER_PADDING else 0
+        after = self.family.positions == "after padding"
+        return int(self.model.config.pad_token_id) + 1 if after else 0
 
     @property
     def layers(self) -> Sequence[nn.Module]:
@@ -135,12 +135,13 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
 
     `model` is the name in the encoder's key; it tells the family.
     """
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = config_of(folder)
+    family = family_in(config, model)
     for name in DROPOUTS:
         if hasattr(config, name):
             setattr(config, name, dropout)
     tokeniser = load_tokeniser(folder)
-    loaded = read_model(folder, config)
+    loaded = read_model(folder, config, family)
     if config.model_type in PACKED_TYPES:
         loaded.set_attn_implementation(PACKED)
     else:
@@ -151,7 +152,7 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
     nn.Module.to(loaded, "cuda" if torch.cuda.is_available() else "cpu")
     return Encoder(
         model=loaded.eval(),
-        family=family_of(model),
+        family=family,
         pad=int(tokeniser.pad_token_id),
         unknown=int(tokeniser.unk_token_id),
         mask=_mask(tokeniser),
@@ -170,22 +171,64 @@ def set_dropout(model: nn.Module, dropout: float) -> None:
                 vars(module)[name] = dropout
 
 
-def read_model(folder: Path, config: PreTrainedConfig) -> PreTrainedModel:
-    """The model of a folder in float32, without the pooler, which no head reads.
+def config_of(folder: Path) -> PreTrainedConfig:
+    """The configuration of a folder."""
+    return cast("PreTrainedConfig", AutoConfig.from_pretrained(folder, local_files_only=True))
+
+
+def family_in(config: PreTrainedConfig, model: str) -> EncoderFamily:
+    """The family of an encoder: the one that its folder names, else that of its name and type.
+
+    Raises: `ValueError` if the folder names a family that there is not.
+    """
+    told = getattr(config, FAMILY_SETTING, None)
+    if told is None:
+        return family_of(model, config.model_type)
+    if told not in FAMILIES:
+        valid = ", ".join(FAMILIES)
+        raise ValueError(f"config.json: {FAMILY_SETTING} = {told!r}: valid: {valid}")
+    return FAMILIES[told]
+
+
+def language_numbers(config: PreTrainedConfig, family: EncoderFamily) -> dict[str, int]:
+    """Number of each language that an encoder is told of a text; empty if it is told none.
+
+    Raises: `ValueError` if it wants languages and nobody says which, or English is not among them.
+    """
+    count = getattr(config, "n_langs", 1)
+    if count <= 1 or not getattr(config, "use_lang_emb", False):
+        return {}
+    numbers = getattr(config, "lang2id", None)
+    numbers = numbers or {code: number for number, code in enumerate(family.languages)}
+    if len(numbers) != count or ENGLISH not in numbers:
+        raise ValueError(
+            f"config.json: lang2id names {sorted(numbers)}: must name {count} languages "
+            f"(n_langs), {ENGLISH} among them"
+        )
+    return {str(code): int(number) for code, number in numbers.items()}
+
+
+def read_model(folder: Path, config: PreTrainedConfig, family: EncoderFamily) -> PreTrainedModel:
+    """The model of a folder in float32, without the pooler, unless its family's feature needs it.
 
     A pooler that the folder lacks would be made at random, and a snapshot would never be the same.
 
-    Raises: `OSError` if there are no safetensors weights; a pickle is never loaded.
+    Raises: `OSError` if there are no safetensors weights, and a pickle is never loaded;
+    `ValueError` if there is no pooler and the family needs it.
     """
-    bare = {"add_pooling_layer": False} if config.model_type in WITH_POOLER else {}
-    model = AutoModel.from_pretrained(
+    pooler = family.pooling == "pooler"
+    bare = {"add_pooling_layer": pooler} if config.model_type in WITH_POOLER else {}
+    model, told = AutoModel.from_pretrained(
         folder,
         config=config,
         **bare,
         dtype=torch.float32,
         local_files_only=True,
         use_safetensors=True,
+        output_loading_info=True,
     )
+    if pooler and (lost := [name for name in told["missing_keys"] if name.startswith("pooler.")]):
+        raise ValueError(f"encoder {folder}: family {family.name} reads its pooler: no {lost[0]}")
     return cast("PreTrainedModel", model)
 
 
@@ -268,16 +311,16 @@ def _padded(encoder: Encoder, pack: Pack, layer: int | None = None) -> Tensor:
     groups = pack.layout.groups
     sizes = [group.tokens for group in groups]
     ids = pack.inputs.split(sizes)
-    seconds = [None] * len(sizes) if pack.seconds is None else pack.seconds.split(sizes)
+    more = {"token_type_ids": pack.seconds, "langs": pack.languages}
+    beside = {name: each.split(sizes) for name, each in more.items() if each is not None}
     found = []
-    for group, some, second in zip(groups, ids, seconds, strict=True):
+    for number, (group, some) in enumerate(zip(groups, ids, strict=True)):
         arguments: dict[str, Tensor | bool] = {"input_ids": group.padded(some, encoder.pad)}
+        arguments |= {name: group.padded(each[number], 0) for name, each in beside.items()}
         if layer is not None:
             arguments["output_hidden_states"] = True
         if group.real is not None:
             arguments["attention_mask"] = group.real
-        if second is not None:
-            arguments["token_type_ids"] = group.padded(second, 0)
         found.append(group.joined(_after(encoder.model(**arguments), layer)))
     return torch.cat(found)
 

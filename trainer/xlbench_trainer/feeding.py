@@ -193,7 +193,8 @@ class Feeder:
             specials=encoder.specials,
         )
         offsets = np.concatenate([[0], np.cumsum(prepared.lengths[sequences])])
-        return Source(ids.numpy().astype(np.int32), offsets), labels.numpy()
+        languages = None if prepared.languages is None else prepared.languages[sequences]
+        return Source(ids.numpy().astype(np.int32), offsets, languages), labels.numpy()
 
     def _share(
         self, taken: _Taken, pack: Pack, places: NDArray[np.int64], numbers: NDArray[np.int64]

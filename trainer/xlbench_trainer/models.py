@@ -6,7 +6,7 @@ so that every arm starts a task from the same head. Called by the recipes `train
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import assert_never, cast
 
 import torch
 from torch import Tensor, nn
@@ -120,6 +120,11 @@ def pooled(encoder: Encoder, hidden: Tensor, lengths: Tensor) -> Tensor:
             return hidden[lengths.cumsum(0) - lengths]
         case "mean":
             return token_means(hidden, lengths)
+        case "last":
+            return hidden[lengths.cumsum(0) - 1]
+        case "pooler":
+            firsts = hidden[lengths.cumsum(0) - lengths]
+            return cast("Tensor", cast("nn.Module", encoder.model.pooler)(firsts[:, None]))
         case never:
             assert_never(never)
 

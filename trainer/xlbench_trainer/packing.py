@@ -29,6 +29,8 @@ class Source(NamedTuple):
     """`[tokens]` token ids, or `[tokens, hidden]` kept outputs of frozen layers."""
     offsets: NDArray[np.int64]
     """`[sequences + 1]`: where each sequence begins."""
+    languages: NDArray[np.int32] | None = None
+    """`[sequences]`: number of each one's language, where the model is told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,8 @@ class Pack:
     """`[tokens]` token ids, or `[tokens, hidden]` kept outputs of frozen layers."""
     seconds: Tensor | None
     """`[tokens]`: 1 in the second text of a pair, where the model tells the two apart."""
+    languages: Tensor | None = None
+    """`[tokens]`: number of each one's language, where the model is told it."""
 
     @property
     def kept(self) -> bool:
@@ -78,7 +82,9 @@ class Packer:
         seconds = None if self.separator is None else self._seconds(ids, sizes)
         if self.numbers is not None:
             ids = self.numbers[ids]
-        return Pack(found, sent(ids, self.device), seconds)
+        languages = _languages(sources, owners, sequences)
+        told = None if languages is None else sent(np.repeat(languages, sizes), self.device)
+        return Pack(found, sent(ids, self.device), seconds, told)
 
     def _seconds(self, ids: NDArray[np.int64], sizes: NDArray[np.int64]) -> Tensor:
         ends = np.cumsum(ids == self.separator)  # separators so far, in the whole pack
@@ -97,6 +103,19 @@ def _gathered(
     for owner, source in enumerate(sources):
         mine = slice(None) if len(sources) == 1 else owned == owner
         found[mine] = source.tokens[places[mine]]
+    return found
+
+
+def _languages(
+    sources: Sequence[Source], owners: NDArray[np.int64], sequences: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    """`[sequences]`: number of each one's language; None if the sources say none."""
+    if sources[0].languages is None:
+        return None
+    found = np.empty_like(sequences)
+    for owner, source in enumerate(sources):
+        if source.languages is not None:
+            found[owners == owner] = source.languages[sequences[owners == owner]]
     return found
 
 
@@ -134,4 +153,4 @@ def _filled(weights: NDArray[np.int64], tokens: int) -> NDArray[np.int64]:
 
 def source_of(prepared: PreparedSet, kept: Source | None) -> Source:
     """A prepared set as a source: its token ids, or what was kept of frozen layers."""
-    return Source(prepared.ids, prepared.offsets) if kept is None else kept
+    return Source(prepared.ids, prepared.offsets, prepared.languages) if kept is None else kept

@@ -17,7 +17,8 @@ from xlbench_trainer.encoders import Encoder
 from xlbench_trainer.randomness import derive, generator
 from xlbench_trainer.tokens import IGNORED
 
-LAYER = re.compile(r"(?:^|\.)(?:layer|layers|h)\.(\d+)\.")
+LAYER = re.compile(r"(?:^|\.)(?:layer|layers|h|attentions|ffns|layer_norm1|layer_norm2)\.(\d+)\.")
+"""Where a parameter's name says its layer; the last four are XLM's, which has no layers as such."""
 MASKED_SHARE, MASK_TOKEN_SHARE, RANDOM_TOKEN_SHARE = 0.15, 0.8, 0.1
 """Source: BERT (arXiv 1810.04805, section 3.1)."""
 
@@ -32,9 +33,11 @@ def trained_names(encoder: Encoder, trainable: Trainable) -> list[str]:
     """Names of the encoder's parameters that a phase trains.
 
     Embeddings as `trainable.embeddings` says, layers from `lowest_layer` up, and what stands
-    above the layers unless all of them are frozen. The pooler is used by no head.
+    above the layers unless all of them are frozen. A pooler that makes no feature is left alone.
     """
     names = [name for name, _ in encoder.model.named_parameters()]
+    if encoder.family.pooling != "pooler":
+        names = [name for name in names if not name.startswith("pooler.")]
     all_frozen = trainable.lowest_layer >= _layer_count(names)
     return [name for name in names if _is_trained(name, trainable, all_frozen=all_frozen)]
 
@@ -45,7 +48,7 @@ def _is_trained(name: str, trainable: Trainable, *, all_frozen: bool) -> bool:
         return int(layer.group(1)) >= trainable.lowest_layer
     if "embed" in name:  # `embeddings`, and the `embed_tokens` of decoders
         return trainable.embeddings
-    return not all_frozen and not name.startswith("pooler.")
+    return not all_frozen
 
 
 def _layer_count(names: list[str]) -> int:

@@ -23,7 +23,6 @@ from typing import Literal, assert_never
 
 import torch
 from xlbench_specs import drill, layout
-from xlbench_specs.encoders import family_of
 from xlbench_specs.exits import TrainerExit
 from xlbench_specs.manifests import Failure, FileEntry, Manifest, Provenance, Record
 from xlbench_specs.pinned_files import MIRROR_SETTING
@@ -176,11 +175,10 @@ def _record(
             source = workshop.manifest(stage, "tokeniser")
             if not isinstance(source.stage.params, EncoderParams):
                 raise BadTaskError(f"role tokeniser = {source.key}: must be an encoder stage")
-            prefix = family_of(source.stage.params.model).prefix
-            folder = _tokeniser_folder(source, workshop)
+            model, folder = source.stage.params.model, _tokeniser_folder(source, workshop)
             mirror = workshop.runtime.mirror or os.environ.get(MIRROR_SETTING)  # a pod's own mount
             record = prepare.run(
-                params, folder, prefix, payload, store=workshop.store, mirror=mirror
+                params, folder, model, payload, store=workshop.store, mirror=mirror
             )
             return record, None
         case TrainParams():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from transformers import BatchEncoding, PreTrainedTokenizerFast
+from xlbench_specs.languages import ENGLISH
 from xlbench_specs.tasks import Task
 
 from xlbench_trainer.tasks.examples import Candidate, Example
@@ -114,6 +115,18 @@ def tokenised(
     return prepared, found.truncated
 
 
+def languages(
+    task: Task, prepared: PreparedSet, pool: Sequence[Candidate], language: str
+) -> list[str]:
+    """The language of each sequence of a prepared set: the set's own, but for what is searched."""
+    sequences = len(prepared.lengths)
+    if task.kind != "retrieval":
+        return [language] * sequences
+    if pool:
+        return [language] * prepared.size + [each.language for each in pool]
+    return [language, ENGLISH] * prepared.size
+
+
 def _gold(example: Example, task: Task) -> str:
     if task.kind == "span":
         return json.dumps(example.answers, ensure_ascii=False)
@@ -160,11 +173,14 @@ def _tagged(
 ) -> _Sequences:
     """One sequence a sentence; the first token of each word bears its tag."""
     before = tokeniser.prefix.split()
+    spaced = _wants_spaces(tokeniser.inner)
     rows: list[list[int]] = []
     labels: list[int] = []
     truncated = 0
     for each in examples:
         words = [*before, *(_visible(word, tokeniser.inner) for word in each.segments)]
+        if spaced:
+            words[1:] = [f" {word}" for word in words[1:]]
         encoded = tokeniser.inner(
             words, is_split_into_words=True, truncation=True, max_length=tokeniser.max_length
         )
@@ -173,6 +189,20 @@ def _tagged(
         labels.extend(row)
         truncated += sum(label != IGNORED for label in row) < len(each.labels)
     return _Sequences(rows, evenly(len(examples), 1), truncated, labels)
+
+
+def _wants_spaces(inner: PreTrainedTokenizerFast) -> bool:
+    """Whether words are the tokens they are in a text only with the blank before them.
+
+    So it is with tokenisers of decoders, and Gemma's, which mmBERT has: a word without its blank
+    is to them the end of another.
+    """
+    text = inner("w b", add_special_tokens=False)["input_ids"]
+    plain, spaced = (
+        inner(words, is_split_into_words=True, add_special_tokens=False)["input_ids"]
+        for words in (["w", "b"], ["w", " b"])
+    )
+    return bool(plain != text == spaced)
 
 
 def _first_tokens(

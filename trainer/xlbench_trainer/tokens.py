@@ -27,7 +27,9 @@ FIRSTS_FILE = "firsts.i64"
 """What a set has besides whose examples differ in their number of sequences."""
 TEXTS_FILE, PLACES_FILE = "texts.parquet", "places.i32"
 """What a set has besides whose answers stand in texts."""
-SOME_FILES = (FIRSTS_FILE, TEXTS_FILE, PLACES_FILE)
+LANGUAGES_FILE = "languages.i32"
+"""What a set has besides whose encoder is told the language of each text."""
+SOME_FILES = (FIRSTS_FILE, TEXTS_FILE, PLACES_FILE, LANGUAGES_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class PreparedSet:
     """
     contexts: Contexts | None = None
     """Set for spans alone."""
+    languages: NDArray[np.int32] | None = None
+    """`[sequences]`: the encoder's number of each one's language, where it is told it."""
 
     @property
     def size(self) -> int:
@@ -128,6 +132,8 @@ def write(folder: Path, prepared: PreparedSet) -> None:
         texts = pa.table({"text": pa.array(prepared.contexts.texts, pa.string())})
         pq.write_table(texts, folder / TEXTS_FILE)
         prepared.contexts.places.astype("<i4").tofile(folder / PLACES_FILE)
+    if prepared.languages is not None:
+        prepared.languages.astype("<i4").tofile(folder / LANGUAGES_FILE)
 
 
 def read(paths: dict[str, Path]) -> PreparedSet:
@@ -145,6 +151,7 @@ def read(paths: dict[str, Path]) -> PreparedSet:
         else evenly(len(items.example_id), each),
         label_names=shape["labelNames"],
         contexts=_contexts(paths) if TEXTS_FILE in paths else None,
+        languages=_map(paths[LANGUAGES_FILE], "<i4") if LANGUAGES_FILE in paths else None,
     )
 
 
@@ -160,6 +167,7 @@ def join(sets: Sequence[PreparedSet]) -> PreparedSet:
     """
     if len(sets) == 1:
         return sets[0]
+    languages = [each.languages for each in sets if each.languages is not None]
     return PreparedSet(
         ids=np.concatenate([each.ids for each in sets]),
         offsets=_chained([each.offsets for each in sets]),
@@ -172,6 +180,7 @@ def join(sets: Sequence[PreparedSet]) -> PreparedSet:
         ),
         firsts=_chained([each.firsts for each in sets]),
         label_names=sets[0].label_names,
+        languages=np.concatenate(languages) if languages else None,
     )
 
 

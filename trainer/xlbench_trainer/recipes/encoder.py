@@ -4,21 +4,24 @@ After it no stage needs a network.
 Built-in encoders come from packages, hub models from their pinned commit, local folders by hash.
 """
 
+import logging
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.constants import HF_HOME
 from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-from transformers import AutoConfig, AutoTokenizer
 from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS
 from xlbench_specs.manifests import EncoderRecord
 from xlbench_specs.stages import EncoderParams, StageRuntime
 from xlbench_specs.store import folder_hash
 
 from xlbench_trainer.builtin.snapshots import LOADERS, save_snapshot
-from xlbench_trainer.encoders import read_model
+from xlbench_trainer.encoders import config_of, family_in, read_model
 from xlbench_trainer.errors import BadTaskError
 from xlbench_trainer.sources import offline_words
+from xlbench_trainer.vocabularies import tokeniser_of
+
+LOG = logging.getLogger("xlbench.trainer")
 
 WANTED = ("*.json", "*.safetensors", "*.model", "*.txt")
 """Files of a hub model; a pickle is never fetched, so never loaded."""
@@ -44,8 +47,9 @@ def run(params: EncoderParams, runtime: StageRuntime, payload: Path) -> EncoderR
             )
         save_snapshot(name, payload)
     else:
-        _resave(_source(params, runtime), payload)
-    model = read_model(payload, AutoConfig.from_pretrained(payload, local_files_only=True))
+        _resave(_source(params, runtime), payload, params.model)
+    config = config_of(payload)
+    model = read_model(payload, config, family_in(config, params.model))
     return EncoderRecord(
         layers=int(model.config.num_hidden_layers),
         hidden=int(model.config.hidden_size),
@@ -84,10 +88,22 @@ def _local(revision: str, runtime: StageRuntime) -> Path:
     return folder
 
 
-def _resave(source: Path, payload: Path) -> None:
+def _resave(source: Path, payload: Path, name: str) -> None:
     try:
-        model = read_model(source, AutoConfig.from_pretrained(source, local_files_only=True))
+        config = config_of(source)
+        family = family_in(config, name)
+        model = read_model(source, config, family)
     except (OSError, ValueError) as error:
         raise BadTaskError(f"encoder {source}: no encoder with safetensors: {error}") from error
+    if family.name == "generic":
+        LOG.warning(
+            "encoder %s: type %s is in no family (docs/reference/encoders.md): read as BERT is, by "
+            "its first token, which is wrong for a decoder",
+            name,
+            config.model_type,
+        )
     model.save_pretrained(payload)
-    AutoTokenizer.from_pretrained(source, local_files_only=True).save_pretrained(payload)
+    try:
+        tokeniser_of(source, config, family).save_pretrained(payload)
+    except (OSError, ValueError) as error:
+        raise BadTaskError(f"encoder {source}: its tokeniser: {error}") from error

@@ -4,29 +4,37 @@ Writes the prepared set and the fingerprints of its texts. Needs no accelerator.
 """
 
 import hashlib
+import logging
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from xlbench_specs.fingerprints import FINGERPRINTS_FILE, fingerprints
+from xlbench_specs.languages import ENGLISH
 from xlbench_specs.manifests import PrepareRecord
 from xlbench_specs.stages import PrepareParams
 from xlbench_specs.store import Store
 from xlbench_specs.tasks import Task, task_table
 
 from xlbench_trainer import tokens
-from xlbench_trainer.encoders import load_tokeniser
+from xlbench_trainer.encoders import config_of, family_in, language_numbers, load_tokeniser
 from xlbench_trainer.errors import BadTaskError
 from xlbench_trainer.sources import SourceFiles
 from xlbench_trainer.tasks.examples import Example, marked_texts
 from xlbench_trainer.tasks.loaders import TaskError, load, pool
 from xlbench_trainer.tasks.pinned import Files
-from xlbench_trainer.tokenising import Tokeniser, tokenised
+from xlbench_trainer.tokenising import Tokeniser, languages, tokenised
+
+LOG = logging.getLogger("xlbench.trainer")
 
 
 def run(
     params: PrepareParams,
     encoder: Path,
-    prefix: str,
+    model: str,
     payload: Path,
     *,
     store: Store | None = None,
@@ -34,8 +42,8 @@ def run(
 ) -> PrepareRecord:
     """Write the prepared set of a task's split in one language.
 
-    `encoder`: folder of the snapshot whose tokeniser is used; `prefix`: what its family puts
-    before every input; `store`, `mirror`: where files of pinned tasks are looked for.
+    `encoder`: folder of the snapshot whose tokeniser is used; `model`: its name in its key, which
+    tells the family; `store`, `mirror`: where files of pinned tasks are looked for.
 
     Raises: `BadTaskError` if the data is not what the task table says.
     """
@@ -43,8 +51,13 @@ def run(
     files = SourceFiles(task, store, mirror)
     examples = _examples(params, task, files)
     candidates = pool(params.task, params.split, params.language, files)
-    tokeniser = Tokeniser(load_tokeniser(encoder), prefix, params.max_length)
+    config = config_of(encoder)
+    family = family_in(config, model)
+    tokeniser = Tokeniser(load_tokeniser(encoder), family.prefix, params.max_length)
     prepared, truncated = tokenised(task, examples, candidates, tokeniser)
+    if numbers := language_numbers(config, family):
+        told = languages(task, prepared, candidates, params.language)
+        prepared = replace(prepared, languages=_numbered(told, numbers, model))
     tokens.write(payload, prepared)
     marks = fingerprints(marked_texts(each, task.kind) for each in examples)
     (payload / FINGERPRINTS_FILE).write_bytes(marks)
@@ -54,6 +67,13 @@ def run(
         truncated=truncated,
         labels=dict(sorted(Counter(label for each in examples for label in each.labels).items())),
     )
+
+
+def _numbered(told: list[str], numbers: Mapping[str, int], model: str) -> NDArray[np.int32]:
+    """`[sequences]`: the encoder's number of each one's language, English's for unknown ones."""
+    if unknown := sorted(set(told) - numbers.keys()):
+        LOG.warning("encoder %s does not know %s: told as English", model, ", ".join(unknown))
+    return np.array([numbers.get(code, numbers[ENGLISH]) for code in told], np.int32)
 
 
 def _task(name: str) -> Task:

@@ -7,6 +7,7 @@ turns them into tokens; outcome rows carry the three ids on to the report.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from xlbench_specs.languages import ENGLISH
 from xlbench_specs.tasks import TaskKind
 
 from xlbench_trainer.tasks.streams import digest
@@ -51,6 +52,8 @@ class Candidate:
     """Unique in the pool; without blanks."""
     segments: tuple[str, ...]
     """The text, or the text and what stands around it."""
+    language: str = ENGLISH
+    """Language of the text."""
 
 
 def example(

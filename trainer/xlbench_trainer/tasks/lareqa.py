@@ -58,7 +58,7 @@ def pool(split: str, language: str, files: Files) -> list[Candidate]:  # noqa: A
             context = each.content["context"]
             for number, (start, stop) in enumerate(each.content["sentence_breaks"]):
                 name = _name(code, each, number)
-                found.setdefault(name, Candidate(name, (context[start:stop], context)))
+                found.setdefault(name, Candidate(name, (context[start:stop], context), code))
     return list(found.values())
 
 
