@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -220,6 +221,17 @@ def test_young_ones_stay_even_beyond_the_bound(kept):
     for data_key in ("a", "b"):
         kept(data_key=data_key, scratch_bytes=SIZE)
     assert len(kept.files) == 2
+
+
+def test_young_ones_go_where_the_disk_has_no_room(kept, monkeypatch):
+    for data_key in ("a", "b"):
+        kept(data_key=data_key)
+    (kept.scratch / "partial-1").write_bytes(bytes(SIZE))
+    just_short = SimpleNamespace(free=frozen.SPARE_BYTES)
+    monkeypatch.setattr(frozen.shutil, "disk_usage", lambda _: just_short)
+    kept(data_key="c")
+    assert "partial-1" in kept.files, "another process writes it"
+    assert len(kept.files) == 3, "one of three sets made room"
 
 
 def test_what_a_killed_process_left_half_written_goes_when_it_is_old(kept):

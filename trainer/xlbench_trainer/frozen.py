@@ -7,6 +7,7 @@ order, so the kept values depend on that alone, not on who asked first or on wha
 
 import fcntl
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,9 @@ RECIPE = 3
 YOUNG_S = 600.0
 """What was used within this time is not dropped to make room: the models of a file take turns with
 it. What two processes compute within it is how far `scratch_bytes` can be overrun."""
+
+SPARE_BYTES = 2 * 1024**3
+"""So much stays free on the disk, whatever is young."""
 
 WAIT_S = 900.0
 """Who has waited so long for another process to compute the same does it too: that harms nothing.
@@ -83,7 +87,7 @@ def frozen_outputs(
             scratch.mkdir(parents=True, exist_ok=True)
             with _alone(path):
                 if not path.exists():
-                    _make_room(scratch, scratch_bytes - size)
+                    _make_room(scratch, size, scratch_bytes)
                     _write(path, encoder, depth, prepared, offsets)
 
 
@@ -139,17 +143,22 @@ def _deepest(path: Path, shape: tuple[int, int]) -> tuple[int, NDArray[np.float3
     return 0, None
 
 
-def _make_room(scratch: Path, room: int) -> None:
-    """Drop the files that were used longest ago until the rest fits; young ones stay.
+def _make_room(scratch: Path, size: int, bound: int) -> None:
+    """Drop the files that were used longest ago until `size` more bytes fit into the bound.
 
+    Young ones stay beyond it while the disk has room: a memory map on a full one kills its writer.
     Files that a killed process left half written go too, once they are old.
     """
     files = sorted(_sizes(scratch))
-    total = sum(size for _, size, _ in files)
-    for used, size, path in files:
-        if total <= room or used > time.time() - YOUNG_S:
+    over = sum(each for _, each, _ in files) + size - bound
+    short = size + SPARE_BYTES - shutil.disk_usage(scratch).free
+    for used, each, path in files:
+        young = used > time.time() - YOUNG_S
+        if short <= 0 and (over <= 0 or young):
             return
-        total -= size
+        if young and path.suffix != ".f32":  # another process writes it, or waits for it
+            continue
+        over, short = over - each, short - each
         path.unlink(missing_ok=True)
 
 
