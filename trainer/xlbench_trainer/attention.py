@@ -1,18 +1,22 @@
 """Attention over packs: one function that unmodified `transformers` models call for each layer.
 
 A pack is `[1, tokens]` to the model, and everything in it but attention works token by token.
-`transformers` hands the layout through to here. Two backends: grouped calls of torch's own
-attention anywhere, one variable-length flash call on an accelerator in half precision.
+`transformers` hands the layout through to here. Three backends: grouped calls of torch's own
+attention anywhere, `thinned` where there is dropout on a CPU, one variable-length flash call on an
+accelerator in half precision.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AttentionInterface
 
+from xlbench_trainer.dropping import LEVELS
 from xlbench_trainer.layouts import Layout
+from xlbench_trainer.thinned import Thinned, Thinning
 
 PACKED = "xlbench_packed"
 """Name under which `transformers` finds the function; it makes no masks for a name that it has no
@@ -60,9 +64,23 @@ def packed_attention(
         key, value = (each.repeat_interleave(shared, dim=1) for each in (key, value))
     causal = bool(getattr(module, "is_causal", False))
     call = Call(layout, dropout, scaling, sliding_window, causal)
-    attend = flash if query.is_cuda and query.dtype in HALF else grouped
+    attend = _backend(query, dropout)
     found = attend(*(each[0].transpose(0, 1) for each in (query, key, value)), call=call)
     return found[None], None
+
+
+def _backend(query: Tensor, dropout: float) -> Callable[..., Tensor]:
+    if query.is_cuda:
+        return flash if query.dtype in HALF else grouped
+    return thinned if 0 < round(dropout * LEVELS) < LEVELS else grouped
+
+
+def thinned(query: Tensor, key: Tensor, value: Tensor, *, call: Call) -> Tensor:
+    """The same as `grouped` on a CPU, where it drops something."""
+    scale = query.shape[-1] ** -0.5 if call.scale is None else call.scale
+    level = round(call.dropout * LEVELS)
+    how = Thinning(call.layout, level, scale, call.window, call.causal)
+    return cast("Tensor", Thinned.apply(query, key, value, how))
 
 
 def grouped(query: Tensor, key: Tensor, value: Tensor, *, call: Call) -> Tensor:

@@ -27,6 +27,7 @@ from xlbench_specs.encoders import FAMILIES, EncoderFamily, family_of
 from xlbench_specs.languages import ENGLISH
 
 from xlbench_trainer.attention import PACKED
+from xlbench_trainer.dropping import use_fast_dropout
 from xlbench_trainer.packing import Pack
 from xlbench_trainer.products import use_fast_products
 
@@ -149,6 +150,7 @@ def load(folder: Path, model: str, dropout: float) -> Encoder:
             "encoder %s: type %s takes no attention function: padded", model, config.model_type
         )
     use_fast_products(loaded)
+    use_fast_dropout(loaded)
     nn.Module.to(loaded, "cuda" if torch.cuda.is_available() else "cpu")
     return Encoder(
         model=loaded.eval(),

@@ -42,6 +42,16 @@ class Group:
         found = values.reshape(-1, *values.shape[2:])
         return found if self.back is None else found.index_select(0, self.back)
 
+    def by_head(self, heads: int) -> tuple[Tensor, Tensor]:
+        """The numbers that `Layout.by_head` keeps; on a CPU."""
+        head = torch.arange(heads)
+        tokens = self.spread(torch.arange(self.tokens))
+        places = self.joined(torch.arange(self.rows * self.longest).view(self.rows, self.longest))
+        row, column = places // self.longest, places % self.longest
+        there = tokens[:, None, :] * heads + head[:, None]
+        back = (row[:, None] * heads + head) * self.longest + column[:, None]
+        return there.reshape(-1), back.reshape(-1)
+
     def padded(self, values: Tensor, filling: int) -> Tensor:
         """`[rows, longest]` of `[tokens]`, with `filling` in the padding."""
         found = self.spread(values)
@@ -62,6 +72,8 @@ class Layout:
     """`[tokens]`: position of each token in its sequence, from 0."""
     groups: tuple[Group, ...]
     _masks: dict[tuple[int, int | None, bool], Tensor | None] = field(default_factory=dict)
+    _biases: dict[tuple[int, int | None, bool], Tensor | None] = field(default_factory=dict)
+    _by_head: dict[tuple[int, int], tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def mask(self, number: int, window: int | None, *, causal: bool) -> Tensor | None:
         """What may see what in a group: `[rows or 1, 1, longest or 1, longest]`; None for all.
@@ -74,6 +86,31 @@ class Layout:
             columns = torch.arange(self.groups[number].longest, device=self.lengths.device)
             self._masks[key] = _mask(self.groups[number].real, columns, window, causal=causal)
         return self._masks[key]
+
+    def bias(
+        self, number: int, window: int | None, *, causal: bool, dtype: torch.dtype
+    ) -> Tensor | None:
+        """The same as numbers to add to scores: 0, or so low that nothing is left of a weight.
+
+        Not minus infinity: a place of padding that sees nothing would have no weights at all.
+        """
+        key = (number, window, causal)
+        if key not in self._biases:
+            mask = self.mask(number, window, causal=causal)
+            lowest = torch.finfo(dtype).min / 2
+            self._biases[key] = None if mask is None else (~mask).to(dtype).mul_(lowest)
+        return self._biases[key]
+
+    def by_head(self, number: int, heads: int) -> tuple[Tensor, Tensor]:
+        """Where the values of a group lie, one head after another, and back.
+
+        `[rows * heads * longest]`: the number among `[tokens * heads]` at each place of
+        `[rows, heads, longest]`; and `[tokens * heads]`: the place of each.
+        """
+        key = (number, heads)
+        if key not in self._by_head:
+            self._by_head[key] = self.groups[number].by_head(heads)
+        return self._by_head[key]
 
 
 def layout(sizes: Sequence[int], device: torch.device, ratio: float = GROUP_RATIO) -> Layout:
