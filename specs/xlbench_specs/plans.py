@@ -12,6 +12,9 @@ from xlbench_specs.documents import Document, digest
 from xlbench_specs.experiment import Analysis, ExperimentSpec
 from xlbench_specs.stages import RECIPES, Key, Kind, ReportParams, Stage
 
+Role = Literal["arm", "control", "baseline"]
+"""What a schedule, or what stands for one, is for."""
+
 
 class PlanWarning(Document):
     """Something a reviewer would object to."""
@@ -29,7 +32,7 @@ class LedgerRow(Document):
 
     schedule: str
     """Schedule name."""
-    role: Literal["arm", "control", "baseline"]
+    role: Role
     """Whether the schedule is compared at an equal budget."""
     target: str
     """Target task."""
@@ -65,7 +68,7 @@ class PlannedModel(Document):
     """Encoder name."""
     schedule: str
     """Schedule name, or the baseline's."""
-    role: Literal["arm", "control", "baseline"]
+    role: Role
     """What the schedule is for."""
     target: str
     """Target task."""

@@ -10,8 +10,8 @@ report, the gate, the metrics and people's notebooks.
 from typing import Literal, NamedTuple
 
 from xlbench_specs.documents import Document
-from xlbench_specs.plans import PlanWarning
-from xlbench_specs.runs import Collapse, DevScore, LedgerSummary, Overlap, Role
+from xlbench_specs.plans import PlanWarning, Role
+from xlbench_specs.runs import Collapse, DevScore, LedgerSummary, Overlap
 
 RESULTS_FILE = "results.parquet"
 SUMMARY_FILE = "summary.json"

@@ -8,9 +8,7 @@ from typing import Literal
 
 from xlbench_specs.documents import Document
 from xlbench_specs.manifests import Provenance
-
-Role = Literal["arm", "control", "baseline"]
-"""What a schedule, or what stands for one, is for."""
+from xlbench_specs.plans import Role
 
 
 class LedgerSummary(Document):

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from xlbench_specs.plans import Cell, PlannedModel
+from xlbench_specs.plans import Cell, PlannedModel, Role
 from xlbench_specs.results import Status
-from xlbench_specs.runs import Role
 from xlbench_specs.tasks import Task
 
 from xlbench_operator.analysis.evidence import Evidence

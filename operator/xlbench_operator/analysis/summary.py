@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from xlbench_specs.documents import digest
 from xlbench_specs.experiment import TARGET, Analysis, Experiment
-from xlbench_specs.plans import Cell, ResolvedEndpoint
+from xlbench_specs.plans import Cell, ResolvedEndpoint, Role
 from xlbench_specs.results import (
     DIGITS,
     MAJORITY,
@@ -26,7 +26,7 @@ from xlbench_specs.results import (
     SeedScore,
     Summary,
 )
-from xlbench_specs.runs import LedgerSummary, Role
+from xlbench_specs.runs import LedgerSummary
 from xlbench_specs.tasks import Task
 
 from xlbench_operator.analysis.cells import Model, ScoredCell, scored_cells

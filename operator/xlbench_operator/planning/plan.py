@@ -8,7 +8,6 @@ the operator.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from xlbench_specs.documents import digest
 from xlbench_specs.errors import Problem, SpecError
@@ -30,6 +29,7 @@ from xlbench_specs.plans import (
     PlannedProbe,
     ResolvedEndpoint,
     ResolvedLanguages,
+    Role,
 )
 from xlbench_specs.stages import METRICS, EvaluateParams, PrepareParams
 
@@ -52,7 +52,6 @@ from xlbench_operator.planning.objections import objections, shared_sources
 from xlbench_operator.planning.orders import orders_for
 from xlbench_operator.planning.refusals import refuse
 
-Role = Literal["arm", "control", "baseline"]
 UID_DIGITS = 32
 
 
