@@ -239,6 +239,34 @@ def test_two_targets_are_balanced_and_left_out_in_turn(experiment):
     assert scopes["without-target", "cldr-names"].estimate == pytest.approx(parts[0], abs=2e-6)
 
 
+def test_the_endpoint_without_each_target_is_that_of_the_other_targets(experiment):
+    names = ["cldr-names", "ha-intent", "sib200"]
+    other = [{"task": "ha-slots"}, {"task": "mlm"}]
+    target = {"tasks": [{"task": "$target"}]}
+    finished = experiment(
+        targets=[{"task": name} for name in names],
+        schedules=[
+            {"name": "simultaneous", "phases": [{"tasks": other}, target]},
+            {"name": "sequential", "phases": [*({"tasks": [each]} for each in other), target]},
+        ],
+        languages={"codes": ["af", "cy"]},
+    ).fill()
+    summary = _summary(finished)
+    of_target = {name: [] for name in names}
+    for cell in summary.cells:
+        if cell.in_endpoint:
+            means = {each.schedule: each.mean for each in cell.schedules}
+            of_target[cell.target].append(means["simultaneous"] - means["sequential"])
+    without = {row.target: row for row in summary.contrasts if row.scope == "without-target"}
+    assert sorted(without) == names
+    for name, row in without.items():
+        rest = [np.mean(of_target[each]) for each in names if each != name]
+        assert row.estimate == pytest.approx(np.mean(rest), abs=2e-6)
+        assert row.low < row.estimate < row.high
+        assert len(row.differences) == 4, "one for each seed"
+    assert len({row.estimate for row in without.values()}) == 3
+
+
 def test_cells_are_judged_as_one_family(summary):
     cells = [row for row in summary.contrasts if row.scope == "cell"]
     assert len(cells) == 16
