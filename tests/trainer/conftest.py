@@ -6,6 +6,7 @@ of texts are replaced, so that a whole chain of stages runs in a tenth of a seco
 
 import os
 import random
+import sys
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,6 +220,21 @@ class Told:
         return [event for event, _ in self.events if event != "begin"]
 
 
+@pytest.fixture
+def told():
+    """A progress that writes down what it is told."""
+    return Told()
+
+
+def make_up_world(replace=setattr):
+    """Put the made-up tasks in the place of the real ones; the table of them."""
+    table = lab_tasks()
+    for recipe in (prepare, train, evaluate):
+        replace(recipe, "task_table", lambda: table)
+    replace(prepare, "load", lab_examples)
+    return table
+
+
 class Lab:
     """Makes stages on the tiny encoder and runs them."""
 
@@ -296,6 +312,12 @@ class Lab:
         path = payload_file(self.store, self.manifest(stage), "outcomes.parquet")
         return pq.read_table(path).to_pylist()
 
+    def python(self, text):
+        """The command for a process of its own that runs a program in the same world."""
+        folders = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "samples")]
+        begin = f"import sys\nsys.path[:0] = {folders}\nimport conftest\nconftest.make_up_world()"
+        return [sys.executable, "-c", f"{begin}\n{text}"]
+
     def workshop(self):
         """A workshop of its own, closed when the test ends."""
         self.opened.append(Workshop(self.store, self.runtime))
@@ -309,11 +331,7 @@ class Lab:
 @pytest.fixture
 def lab_world(monkeypatch):
     """The made-up tasks in the place of the real ones."""
-    table = lab_tasks()
-    for recipe in (prepare, train, evaluate):
-        monkeypatch.setattr(recipe, "task_table", lambda: table)
-    monkeypatch.setattr(prepare, "load", lab_examples)
-    return table
+    return make_up_world(monkeypatch.setattr)
 
 
 @pytest.fixture
