@@ -3,9 +3,7 @@
 import json
 import signal
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,15 +15,7 @@ from xlbench_trainer.devices import ALONE, Devices, launch
 
 WAIT_S = 900
 PROGRAM = """
-import sys
-sys.path.insert(0, {tests!r})
-import conftest
 from xlbench_trainer import main
-from xlbench_trainer.recipes import evaluate, prepare, train
-table = conftest.lab_tasks()
-for recipe in (prepare, train, evaluate):
-    recipe.task_table = lambda: table
-prepare.load = conftest.lab_examples
 sys.exit(main.main())
 """
 
@@ -75,8 +65,7 @@ class Command:
         lab.run(*lab.prepared(*stages), inputs=False)
         file = StageFile(experiment=lab.experiment, stages=stages, runtime=lab.runtime)
         lab.store.put("file.json", file.text().encode())
-        script = PROGRAM.format(tests=str(Path(__file__).parent))
-        self._words = [sys.executable, "-c", script, "--store", f"file://{lab.store.root}"]
+        self._words = [*lab.python(PROGRAM), "--store", f"file://{lab.store.root}"]
         self._words += ["--devices", str(devices), "file.json"]
 
     def run(self):

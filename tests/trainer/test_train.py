@@ -5,8 +5,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -287,15 +285,7 @@ def test_checkpoints_at_every_update_change_nothing_and_leave_one(new_lab, monke
 
 
 KILLED = """
-import json, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-import conftest
-from xlbench_trainer.recipes import evaluate, prepare, train
-table = conftest.lab_tasks()
-for recipe in (prepare, train, evaluate):
-    recipe.task_table = lambda: table
-prepare.load = conftest.lab_examples
 lab = conftest.Lab(Path({folder!r}), Path({store!r}))
 stage = lab.train(lab.encoder, {{"topic": 6}})
 runtime = lab.runtime.model_copy(update={{"checkpoint_every_s": 0.0}})
@@ -314,12 +304,10 @@ def test_a_killed_process_is_resumed_and_ends_with_the_same_bits(
     stage = whole.train(whole.encoder, {"topic": 6})
     whole.run(stage)
     killed, mark = new_lab("killed"), tmp_path / "mark"
-    script = KILLED.format(
-        tests=str(Path(__file__).parent), folder=str(tiny_folder), store=str(killed.store.root)
-    )
+    script = KILLED.format(folder=str(tiny_folder), store=str(killed.store.root))
     environment = os.environ | {"XLBENCH_KILL_AT": point, "XLBENCH_KILL_MARK": str(mark)}
     ends = [
-        subprocess.run([sys.executable, "-c", script], env=environment, check=False).returncode
+        subprocess.run(killed.python(script), env=environment, check=False).returncode
         for _ in range(2)
     ]
     assert ends == [-signal.SIGKILL, TrainerExit.DONE]
