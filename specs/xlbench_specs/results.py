@@ -27,6 +27,11 @@ Status = Literal["done", "failed", "skipped", "missing", "absent"]
 VerdictWord = Literal["better", "worse", "equivalent", "inconclusive"]
 
 
+def rounded(value: float) -> float:
+    """A number as the summary holds it; never a negative zero."""
+    return round(value, DIGITS) + 0.0
+
+
 class ResultRow(NamedTuple):
     """One row of `results.parquet`: one metric of one model on one (task, language)."""
 

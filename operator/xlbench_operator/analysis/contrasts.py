@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from xlbench_specs.results import DIGITS, Contrast, SeedDifference
+from xlbench_specs.results import Contrast, SeedDifference, rounded
 
 from xlbench_operator.analysis.cells import ScoredCell
 from xlbench_operator.analysis.inference import (
@@ -108,8 +108,8 @@ def adjusted(contrasts: Sequence[Contrast], rules: Rules) -> list[Contrast]:
     family = list(contrasts)
     for at, p_different, p_equivalent in zip(tested, different, equivalent, strict=True):
         update: dict[str, object] = {
-            "p_holm": _rounded(p_different),
-            "p_equivalence_holm": _rounded(p_equivalent),
+            "p_holm": rounded(p_different),
+            "p_equivalence_holm": rounded(p_equivalent),
             "seeds_to_settle": None,
             "limit": None,
         }
@@ -231,10 +231,10 @@ def _contrast(
         cells_missing=paired.cells_missing,
         seeds_missing=paired.seeds_missing,
         differences=[
-            SeedDifference(seed=seed, difference=_rounded(value))
+            SeedDifference(seed=seed, difference=rounded(value))
             for seed, value in paired.differences.items()
         ],
-        estimate=_rounded(float(np.mean(values))) if values else None,
+        estimate=rounded(float(np.mean(values))) if values else None,
     )
     if len(values) < MIN_SEEDS:
         note = f"fewer than {MIN_SEEDS} paired seeds, so nothing is inferred"
@@ -267,21 +267,16 @@ def _judged(found: Estimate, rules: Rules) -> dict[str, object]:
     unsettled = word == "inconclusive" and settle is None
     limit = limit_of_items(found, confidence=rules.confidence) if unsettled else None
     return {
-        "low": _rounded(low),
-        "high": _rounded(high),
-        "standard_error": _rounded(found.standard_error),
-        "seed_sd": _rounded(found.seed_variance**0.5),
-        "item_se": _rounded(found.item_variance**0.5),
+        "low": rounded(low),
+        "high": rounded(high),
+        "standard_error": rounded(found.standard_error),
+        "seed_sd": rounded(found.seed_variance**0.5),
+        "item_se": rounded(found.item_variance**0.5),
         "units": found.units,
         "degrees_of_freedom": round(found.degrees_of_freedom, 2),
-        "p": _rounded(p_value(found)),
-        "p_equivalence": _rounded(equivalence_p_value(found, rules.margin)),
+        "p": rounded(p_value(found)),
+        "p_equivalence": rounded(equivalence_p_value(found, rules.margin)),
         "verdict": word,
         "seeds_to_settle": settle,
-        "limit": None if limit is None else _rounded(limit),
+        "limit": None if limit is None else rounded(limit),
     }
-
-
-def _rounded(value: float) -> float:
-    """The value as the summary writes it; never a negative zero."""
-    return round(value, DIGITS) + 0.0

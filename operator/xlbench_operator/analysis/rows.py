@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 from xlbench_specs.plans import Plan, PlannedEvaluation, PlannedModel, PlannedProbe
-from xlbench_specs.results import DIGITS, MissingScore, ProbeScore, ResultRow, Status
+from xlbench_specs.results import MissingScore, ProbeScore, ResultRow, Status, rounded
 from xlbench_specs.stages import METRICS
 from xlbench_specs.tasks import Task
 
@@ -150,4 +150,4 @@ def _score_rows(
 
 def _rounded(value: float | None) -> float | None:
     """The value as results write it; None for a missing or undefined one."""
-    return None if value is None or not math.isfinite(value) else round(value, DIGITS) + 0.0
+    return None if value is None or not math.isfinite(value) else rounded(value)

@@ -14,7 +14,6 @@ from xlbench_specs.documents import digest
 from xlbench_specs.experiment import TARGET, Analysis, Experiment
 from xlbench_specs.plans import Cell, ResolvedEndpoint, Role
 from xlbench_specs.results import (
-    DIGITS,
     MAJORITY,
     Answer,
     CellScores,
@@ -25,6 +24,7 @@ from xlbench_specs.results import (
     ScheduleSummary,
     SeedScore,
     Summary,
+    rounded,
 )
 from xlbench_specs.runs import LedgerSummary
 from xlbench_specs.tasks import Task
@@ -285,7 +285,7 @@ def _majority(encoder: str, cells: Sequence[ScoredCell], view: _View) -> Schedul
         weights = balanced(positions, cells, view.rules.averaging)
         values = {at: cells[at].majority.get(metric or cells[at].metric) for at in positions}
         known = [weights[at] * value for at, value in values.items() if value is not None]
-        return _rounded(sum(known)) if known and len(known) == len(values) else None
+        return rounded(sum(known)) if known and len(known) == len(values) else None
 
     endpoint = _common(cells, view.endpoint(cells), view)
     names = {name for at in endpoint for name in cells[at].majority} - {
@@ -332,7 +332,7 @@ def _other_means(
     kept = [{name for scores in cells[at].scores.values() for name in scores} for at in positions]
     shared = set.intersection(*kept) - {cells[at].metric for at in positions} if kept else set()
     values = {name: _balanced(cells, positions, schedule, view, name) for name in sorted(shared)}
-    return {name: _rounded(float(np.mean(each))) for name, each in values.items() if each}
+    return {name: rounded(float(np.mean(each))) for name, each in values.items() if each}
 
 
 def _cell_scores(encoder: str, scored: ScoredCell, view: _View) -> CellScores:
@@ -348,9 +348,9 @@ def _cell_scores(encoder: str, scored: ScoredCell, view: _View) -> CellScores:
         contaminated=cell.contaminated,
         examples=cell.examples,
         units=int(scored.units.size) if scored.resampled else 0,
-        majority=None if majority is None else _rounded(majority),
+        majority=None if majority is None else rounded(majority),
         other_majority={
-            name: _rounded(value)
+            name: rounded(value)
             for name, value in sorted(scored.majority.items())
             if name != scored.metric
         },
@@ -375,7 +375,7 @@ def _schedule_scores(scored: ScoredCell, name: str, role: Role) -> ScheduleScore
         sd=mean.sd,
         seeds=[_seed_score(scored, model) for model in models],
         other_metrics={
-            other: _rounded(float(np.mean(values))) for other, values in others.items() if values
+            other: rounded(float(np.mean(values))) for other, values in others.items() if values
         },
     )
 
@@ -385,7 +385,7 @@ def _seed_score(scored: ScoredCell, model: Model) -> SeedScore:
     return SeedScore(
         seed=model.seed,
         chain=model.chain,
-        score=_rounded(value) if value is not None and np.isfinite(value) else None,
+        score=rounded(value) if value is not None and np.isfinite(value) else None,
         status=scored.statuses[model],
     )
 
@@ -393,12 +393,7 @@ def _seed_score(scored: ScoredCell, model: Model) -> SeedScore:
 def _mean(values: Sequence[float]) -> Mean:
     """Mean and sample standard deviation over seeds."""
     return Mean(
-        mean=_rounded(float(np.mean(values))) if values else None,
-        sd=_rounded(float(np.std(values, ddof=1))) if len(values) > 1 else None,
+        mean=rounded(float(np.mean(values))) if values else None,
+        sd=rounded(float(np.std(values, ddof=1))) if len(values) > 1 else None,
         seeds=len(values),
     )
-
-
-def _rounded(value: float) -> float:
-    """The value as the summary writes it; never a negative zero."""
-    return round(value, DIGITS) + 0.0

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from xlbench_specs.manifests import Exposure, PrepareRecord, TrainRecord
 from xlbench_specs.plans import LedgerRow, PlannedModel
-from xlbench_specs.results import DIGITS
+from xlbench_specs.results import rounded
 from xlbench_specs.runs import Collapse, DevScore, LedgerSummary
 from xlbench_specs.tasks import Task
 
@@ -111,7 +111,7 @@ def forgetting(evidence: Evidence, tasks: Mapping[str, Task]) -> list[DevScore]:
             trained=model.order[number - 1],
             task=task,
             metric=metric,
-            score=round(record.dev[task][metric], DIGITS),
+            score=rounded(record.dev[task][metric]),
         )
         for model in evidence.plan.models
         if model.role != "baseline"
@@ -145,8 +145,8 @@ def _collapsed(evidence: Evidence, tasks: Mapping[str, Task]) -> Iterator[Collap
                 seed=model.seed,
                 chain=model.chain,
                 metric=metric,
-                score=round(score, DIGITS),
-                threshold=round(collapse_threshold(majority, dev.examples), DIGITS),
+                score=rounded(score),
+                threshold=rounded(collapse_threshold(majority, dev.examples)),
             )
 
 

@@ -12,7 +12,7 @@ Source: google-research/xtreme 838c13b6, `evaluate.py`.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from xlbench_specs.results import DIGITS, BenchmarkMean, CellScores, ScheduleScores
+from xlbench_specs.results import BenchmarkMean, CellScores, ScheduleScores, rounded
 
 
 class Member(NamedTuple):
@@ -120,7 +120,7 @@ def _means(cells: Sequence[CellScores], encoder: str, schedule: str) -> Iterator
                 encoder=encoder,
                 schedule=schedule,
                 name=name,
-                value=round(sum(scores) / len(scores), DIGITS),
+                value=rounded(sum(scores) / len(scores)),
                 scored=len(scores),
                 planned=len(member.languages),
                 differs=[member.differs] if member.differs else [],
@@ -135,7 +135,7 @@ def _means(cells: Sequence[CellScores], encoder: str, schedule: str) -> Iterator
                 encoder=encoder,
                 schedule=schedule,
                 name=name,
-                value=None if missing else round(sum(values) / len(values), DIGITS),
+                value=None if missing else rounded(sum(values) / len(values)),
                 scored=len(there),
                 planned=len(members),
                 differs=[f"{each}: {why}" for each in members for why in _differs(tasks.get(each))],
