@@ -1,5 +1,8 @@
 """Trimming the vocabulary changes no bit of what a phase leaves, and is off where it would."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,7 @@ from xlbench_specs.experiment import Trainable
 from xlbench_trainer.encoders import load
 from xlbench_trainer.recipes import train
 from xlbench_trainer.tokens import Items, PreparedSet, evenly
-from xlbench_trainer.trimming import TrimmedVocabulary, widened
+from xlbench_trainer.trimming import TrimmedVocabulary, set_aside, widened
 
 TABLE = "encoder.embeddings.word_embeddings.weight"
 UNCLIPPED = 1e9
@@ -189,3 +192,25 @@ def test_moments_are_stored_for_the_rows_they_are_of(encoder):
     again = widened(cut | vocabulary.index(cut), 155)
     assert again.keys() == moments.keys()
     assert all(torch.equal(again[key], moments[key]) for key in moments)
+
+
+def resident(path):
+    """Bytes in memory of a file that is mapped."""
+    maps = Path("/proc/self/smaps").read_text().split(str(path))[1]
+    return int(maps.split("Rss:")[1].split()[0]) * 1024
+
+
+def test_a_mapped_table_that_is_set_aside_leaves_memory_and_loses_nothing(tmp_path):
+    path = tmp_path / "table"
+    values = np.arange(1 << 20, dtype=np.float32)
+    values.tofile(path)
+    with path.open() as file:
+        os.fsync(file)  # what is not written yet could not be let go
+    table = torch.from_file(str(path), shared=False, size=len(values))
+    table[5] = 0.5  # no longer what the file holds
+    assert table.sum() > 0
+    assert resident(path) == table.nbytes
+    set_aside(table)
+    assert resident(path) <= table.nbytes / 2  # pages go by the folio, and one was written to
+    values[5] = 0.5
+    assert np.array_equal(table.numpy(), values)

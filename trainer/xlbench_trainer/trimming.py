@@ -7,6 +7,9 @@ put in when it ends. Off where a phase predicts words (MLM): its softmax moves e
 Used by the recipe `train`; nothing trimmed is ever stored.
 """
 
+import ctypes
+import mmap
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -19,6 +22,8 @@ from xlbench_trainer.tokens import PreparedSet
 
 CHUNK_ROWS = 256
 """Rows that decay together: so many of them stay in a core's cache."""
+PAGEOUT = 21
+"""Linux's MADV_PAGEOUT: let go of these pages, which come back when they are read."""
 ROWS = "|rows"
 """Suffix of the tensor that says which rows the stored moments of a trimmed table are of."""
 
@@ -43,6 +48,7 @@ class TrimmedVocabulary:
         """`[vocabulary]`: the row of the table that each token id has; 0 for those it lacks."""
         self.numbers[self.rows] = np.arange(len(self.rows))
         table = self._whole.detach()[self._index]
+        set_aside(self._whole)
         self._embedding.weight = nn.Parameter(table, requires_grad=self._whole.requires_grad)
         if self._padding is not None:
             self._embedding.padding_idx = int(self.numbers[self._padding])
@@ -103,6 +109,18 @@ def widened(tensors: Mapping[str, Tensor], size: int) -> dict[str, Tensor]:
                 found[key] = each.new_zeros(size, each.shape[1])
                 found[key][tensors[index]] = each
     return found
+
+
+def set_aside(table: Tensor) -> None:
+    """Let the memory of a table go for now: of a snapshot's, which is mapped, nothing is lost.
+
+    Pages that differ from their file stay, or go where the machine swaps. An advice: a system that
+    does not take it keeps the table in memory.
+    """
+    if sys.platform == "linux" and table.device.type == "cpu":
+        start = -(-table.data_ptr() // mmap.PAGESIZE) * mmap.PAGESIZE
+        size = max(0, table.data_ptr() + table.nbytes - start)
+        ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), PAGEOUT)
 
 
 def _read(encoder: Encoder, sets: Iterable[PreparedSet]) -> NDArray[np.bool_]:
