@@ -117,7 +117,8 @@ FAMILIES: Mapping[str, EncoderFamily] = MappingProxyType(
                 prefix="query: ",
                 pooling="mean",
                 searched="feature",
-                source="model card of intfloat/multilingual-e5-small",
+                source="model card of intfloat/multilingual-e5-small; microsoft/unilm, "
+                "e5/model_config.py",
             ),
             EncoderFamily(
                 name="e5",
@@ -128,7 +129,7 @@ FAMILIES: Mapping[str, EncoderFamily] = MappingProxyType(
                 pooling="mean",
                 searched="feature",
                 positions="after padding",
-                source="model card of intfloat/multilingual-e5-base",
+                source="as of e5-small; intfloat/multilingual-e5-base at 830e3a9, 1_Pooling",
             ),
             EncoderFamily(
                 name="labse",
@@ -137,8 +138,8 @@ FAMILIES: Mapping[str, EncoderFamily] = MappingProxyType(
                 named=("labse",),
                 pooling="pooler",
                 searched="feature",
-                source="model card of setu4993/LaBSE (pooler_output); sentence-transformers/LaBSE "
-                "at 61966e1a has the same as modules (first token, dense, tanh)",
+                source="sentence-transformers/LaBSE at 61966e1a, 1_Pooling and 2_Dense: first "
+                "token, dense layer, tanh, which is BERT's pooler",
             ),
             EncoderFamily(
                 name="bert",
@@ -163,7 +164,7 @@ FAMILIES: Mapping[str, EncoderFamily] = MappingProxyType(
                     *("ru", "sw", "th", "tr", "ur", "vi", "zh"),
                 ),
                 source=f"{_XTREME}: utils_tag.py, English for languages it does not know; "
-                "configuration of xlm-mlm-tlm-xnli15-1024",
+                "configuration of xlm-mlm-tlm-xnli15-1024 as copies of it carry it",
             ),
             EncoderFamily(
                 name="xlm",
@@ -182,7 +183,8 @@ FAMILIES: Mapping[str, EncoderFamily] = MappingProxyType(
                 name="mmbert",
                 description="mmBERT, and others of ModernBERT's kind",
                 types=("modernbert",),
-                source="transformers 5.23, ModernBertConfig.classifier_pooling",
+                source="transformers 5.23, ModernBertConfig: classifier_pooling is the first "
+                "token where a configuration does not say, as mmBERT's own does (the mean)",
             ),
             EncoderFamily(
                 name="eurobert",
@@ -199,8 +201,8 @@ FAMILIES: Mapping[str, EncoderFamily] = MappingProxyType(
                 named=("embedding", "e5-", "gte-"),
                 pooling="last",
                 searched="feature",
-                source="1_Pooling of Qwen/Qwen3-Embedding-0.6B (pooling_mode_lasttoken); texts go "
-                "without instructions, as its documents do",
+                source="1_Pooling of Qwen/Qwen3-Embedding-0.6B (pooling_mode_lasttoken) as ports "
+                "quote it; microsoft/unilm, e5/model_config.py; texts go without instructions",
             ),
             EncoderFamily(
                 name="decoder",
