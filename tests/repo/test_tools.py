@@ -59,7 +59,7 @@ def test_a_generator_that_fails_leaves_all_files_as_they_were(tree: Path, broken
         end = "exit 1" if name == broken else ""
         (tree / ".venv/bin" / name).write_text(f"#!/bin/sh\necho half\n{end}\n")
     assert run(tree, "tools/generate").returncode == 1
-    assert len(before) == 7
+    assert len(before) == 8
     assert written() == before
 
 
