@@ -16,7 +16,7 @@ from xlbench_specs.stages import EncoderParams, StageRuntime
 from xlbench_specs.store import folder_hash
 
 from xlbench_trainer.builtin.snapshots import LOADERS, save_snapshot
-from xlbench_trainer.encoders import config_of, family_in, read_model
+from xlbench_trainer.encoders import config_of, family_in, language_numbers, read_model
 from xlbench_trainer.errors import BadTaskError
 from xlbench_trainer.sources import offline_words
 from xlbench_trainer.vocabularies import tokeniser_of
@@ -92,6 +92,7 @@ def _resave(source: Path, payload: Path, name: str) -> None:
     try:
         config = config_of(source)
         family = family_in(config, name)
+        language_numbers(config, family)  # `prepare` will ask: what it could not be told is refused
         model = read_model(source, config, family)
     except (OSError, ValueError) as error:
         raise BadTaskError(f"encoder {source}: no encoder with safetensors: {error}") from error
