@@ -59,7 +59,8 @@ def main():
     for number in range(first, first + asked.rounds):
         for shape, case in places:
             for phase in asked.phases:
-                kept += _round(asked.world, phase, shape, case, number)
+                loops = [loop for loop in LOOPS[phase] if loop in asked.loops]
+                kept += _round(asked.world, phase, shape, case, number=number, loops=loops)
                 found = {"machine": _machine(), "turns": kept}
                 out.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
                 asked.out.with_suffix(".md").write_text(page(found))
@@ -73,12 +74,14 @@ def _arguments():
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--phases", nargs="+", choices=LOOPS, default=list(LOOPS))
+    parser.add_argument("--loops", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--append", action="store_true", help="add to the rounds of --out")
     return parser.parse_args()
 
 
-def _round(world: Path, phase: str, shape: str, case: str, number: int) -> Iterator[dict]:
-    loops = LOOPS[phase]
+def _round(
+    world: Path, phase: str, shape: str, case: str, *, number: int, loops: list[str]
+) -> Iterator[dict]:
     start = number % len(loops)
     for loop in loops[start:] + loops[:start]:
         place = {"phase": phase, "shape": shape, "case": case, "loop": loop, "round": number}
@@ -158,21 +161,21 @@ def _loads(turns: list[dict]) -> str:
 
 
 def _table(phase: str, shape: str, case: str, turns: list[dict]) -> str:
+    run = {turn["loop"] for turn in turns}
     by_loop = {
         loop: {turn["round"]: turn for turn in turns if turn["loop"] == loop}
         for loop in LOOPS[phase]
+        if loop in run
     }
-    rivals = LOOPS[phase][:-1]
+    rivals = [loop for loop in by_loop if loop != "xlbench"]
     lengths = sum(turn["tokens"] for turn in turns) / sum(turn["examples"] for turn in turns)
-    count = len({turn["round"] for turn in turns})
-    rounds = "1 round" if count == 1 else f"{count} rounds"
     unit = "s / 32 examples" if phase == "train" else "examples / s"
     against = [f"vs {NAMES[rival]}" for rival in rivals]
-    head = ["loop", unit, "real tokens / s", *against, "MFU", *MEMORY[phase]]
+    head = ["loop", "rounds", unit, "real tokens / s", *against, "MFU", *MEMORY[phase]]
     word = {"train": "Training", "evaluate": "Evaluation"}[phase]
     return "\n".join(
         [
-            f"## {word}, {shape}, {case}: {lengths:.1f} tokens an example, {rounds}\n",
+            f"## {word}, {shape}, {case}: {lengths:.1f} tokens an example\n",
             _cells(head),
             _cells(["---"] * len(head)),
             *(_cells(_row(phase, loop, by_loop, rivals)) for loop in by_loop),
@@ -181,12 +184,13 @@ def _table(phase: str, shape: str, case: str, turns: list[dict]) -> str:
     )
 
 
-def _row(phase: str, loop: str, by_loop: dict, rivals: tuple[str, ...]) -> list[str]:
+def _row(phase: str, loop: str, by_loop: dict, rivals: list[str]) -> list[str]:
     turns = by_loop[loop].values()
     speeds = [turn["examples"] / turn["cpu_s"] for turn in turns]
     pace = statistics.median(speeds)
     return [
         NAMES[loop],
+        str(len(turns)),
         f"{32 / pace:.2f}" if phase == "train" else f"{pace:.1f}",
         f"{statistics.median(_rate(turn) for turn in turns):.0f}",
         *(_ratio(by_loop[loop], by_loop[rival]) for rival in rivals),
