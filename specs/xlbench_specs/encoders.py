@@ -221,12 +221,23 @@ FAMILIES: Mapping[str, EncoderFamily] = MappingProxyType(
 )
 
 
-def family_of(model: str, model_type: str) -> EncoderFamily:
+FAMILY_SETTING = "xlbench_family"
+"""What `config.json` of a local folder may say where its type alone would mislead."""
+
+
+def family_of(model: str, model_type: str, said: str | None = None) -> EncoderFamily:
     """The family of an encoder by the last part of its name and its model type.
 
-    A local folder has no name (`folder`), and is known by its type alone. The first row that fits
-    counts, `generic` where none does.
+    A local folder has no name (`folder`): it is known by its type alone, or by what it has `said`
+    itself. The first row that fits counts, `generic` where none does.
+
+    Raises: `ValueError` if there is no family of the name that was said.
     """
+    if said is not None:
+        if said not in FAMILIES:
+            valid = ", ".join(FAMILIES)
+            raise ValueError(f"config.json: {FAMILY_SETTING} = {said!r}: valid: {valid}")
+        return FAMILIES[said]
     name = model.rsplit("/", maxsplit=1)[-1].lower()
     for family in FAMILIES.values():
         fits = not family.named or any(part in name for part in family.named)

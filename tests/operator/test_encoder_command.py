@@ -41,6 +41,30 @@ def test_any_change_of_the_folder_changes_the_revision(folder, change):
     assert revision_of(folder) != before
 
 
+FAMILIES = {
+    '{"model_type": "xlm-roberta"}': "family xlm-r: XLM-R base, large",
+    '{"model_type": "xlm-roberta", "xlbench_family": "e5"}': "family e5: E5 of XLM-R's type",
+    "{}": "family generic: anything else, read as BERT is",
+}
+
+
+@pytest.mark.parametrize("config", FAMILIES)
+def test_the_family_that_a_folder_is_read_as_is_said(folder, config):
+    (folder / "config.json").write_text(config)
+    found = CliRunner().invoke(app, ["encoder", "hash", str(folder)])
+    assert FAMILIES[config] in found.stderr
+    assert found.stdout.startswith("sha256:")
+
+
+@pytest.mark.parametrize("config", ['{"xlbench_family": "mbert"}', "{"], ids=["unknown", "no JSON"])
+def test_a_configuration_that_cannot_be_read_is_refused(folder, config):
+    (folder / "config.json").write_text(config)
+    found = CliRunner().invoke(app, ["encoder", "hash", str(folder)])
+    assert found.exit_code == 2
+    assert str(folder) in found.stderr
+    assert found.stdout == ""
+
+
 def test_a_folder_without_an_encoder_is_refused(tmp_path):
     found = CliRunner().invoke(app, ["encoder", "hash", str(tmp_path)])
     assert found.exit_code == 2

@@ -32,6 +32,12 @@ def test_the_family_of_an_encoder(model, model_type):
     assert family_of(model, model_type).name == READ_AS[model, model_type]
 
 
+def test_what_a_folder_says_of_itself_counts_before_name_and_type():
+    assert family_of("folder", "xlm-roberta", "e5") == FAMILIES["e5"]
+    with pytest.raises(ValueError, match="xlbench_family = 'mbert': valid: e5-small, e5, labse"):
+        family_of("folder", "bert", "mbert")
+
+
 def test_every_family_but_the_last_is_known_by_a_type_and_says_where_it_was_read():
     assert all(name == family.name for name, family in FAMILIES.items())
     assert [name for name, family in FAMILIES.items() if not family.types] == ["generic"]

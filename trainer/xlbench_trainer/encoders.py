@@ -23,7 +23,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 from transformers.modeling_outputs import BaseModelOutput
-from xlbench_specs.encoders import FAMILIES, EncoderFamily, family_of
+from xlbench_specs.encoders import FAMILY_SETTING, EncoderFamily, family_of
 from xlbench_specs.languages import ENGLISH
 
 from xlbench_trainer.attention import PACKED
@@ -53,8 +53,6 @@ have no place to put an attention function, and are padded."""
 
 WITH_POOLER = frozenset({"bert", "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert"})
 """Model types whose class makes a pooler unless told not to."""
-FAMILY_SETTING = "xlbench_family"
-"""What `config.json` of a local folder may say where its type alone would mislead."""
 
 STACKED = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
 """Model types that are embeddings, then layers, and nothing else: what `run_layers` computes.
@@ -183,13 +181,7 @@ def family_in(config: PreTrainedConfig, model: str) -> EncoderFamily:
 
     Raises: `ValueError` if the folder names a family that there is not.
     """
-    told = getattr(config, FAMILY_SETTING, None)
-    if told is None:
-        return family_of(model, config.model_type)
-    if told not in FAMILIES:
-        valid = ", ".join(FAMILIES)
-        raise ValueError(f"config.json: {FAMILY_SETTING} = {told!r}: valid: {valid}")
-    return FAMILIES[told]
+    return family_of(model, config.model_type, getattr(config, FAMILY_SETTING, None))
 
 
 def language_numbers(config: PreTrainedConfig, family: EncoderFamily) -> dict[str, int]:

@@ -1,9 +1,11 @@
 """`xlbench encoder hash DIR`: the revision of a local encoder folder, as a spec wants it."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from xlbench_specs.encoders import FAMILY_SETTING, EncoderFamily, family_of
 from xlbench_specs.exits import CommandExit
 from xlbench_specs.store import folder_hash
 
@@ -23,9 +25,25 @@ def hash_folder(
 ) -> None:
     """Print the revision that pins a local encoder: a hash of all its files.
 
-    Exit code 2 if the folder holds no encoder.
+    On stderr, the family that it is read as. Exit code 2 if the folder holds no encoder, or names a
+    family that there is not.
     """
     if not (folder / CONFIG).is_file():
         typer.echo(f"{folder}: an encoder's folder holds {CONFIG}; this one does not", err=True)
         raise typer.Exit(CommandExit.BAD_SPEC)
+    try:
+        family = _family(folder)
+    except ValueError as error:
+        typer.echo(f"{folder}: {error}", err=True)
+        raise typer.Exit(CommandExit.BAD_SPEC) from error
+    typer.echo(f"{folder}: family {family.name}: {family.description}", err=True)
     typer.echo(folder_hash(folder))
+
+
+def _family(folder: Path) -> EncoderFamily:
+    """The family of a folder, which has no name but its own word.
+
+    Raises: `ValueError` if its configuration is no JSON, or names a family that there is not.
+    """
+    config = json.loads((folder / CONFIG).read_text())
+    return family_of("folder", config.get("model_type", ""), config.get(FAMILY_SETTING))
