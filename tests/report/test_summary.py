@@ -7,6 +7,7 @@ import pytest
 from xlbench_operator.analysis.evidence import read_evidence
 from xlbench_operator.analysis.report import build_report
 from xlbench_operator.analysis.rows import results_table
+from xlbench_operator.analysis.score_tables import languages_table
 from xlbench_operator.analysis.summary import summarise
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.results import ResultRow
@@ -265,6 +266,16 @@ def test_the_endpoint_without_each_target_is_that_of_the_other_targets(experimen
         assert row.low < row.estimate < row.high
         assert len(row.differences) == 4, "one for each seed"
     assert len({row.estimate for row in without.values()}) == 3
+
+
+def test_languages_that_a_test_set_lacks_are_named_and_have_no_row(experiment):
+    finished = experiment(
+        targets=[{"task": "ha-intent"}, {"task": "sib200"}],
+        languages={"codes": ["af", "ace", "pa", "sw"]},
+    ).fill()
+    table = languages_table(_summary(finished), "e5-small", "ha-intent", "ha-intent")
+    assert [row[0].parts[0].text for row in table.rows] == ["Afrikaans (af) •", "English (en)"]
+    assert table.caption.endswith(" 4 intents, fewer than 5: pa, sw. No data: ace.")
 
 
 def test_cells_are_judged_as_one_family(summary):

@@ -103,8 +103,12 @@ def _cost(cost: Cost | None) -> str:
 
 
 def languages_table(summary: Summary, encoder: str, target: str, task: str) -> Table:
-    """Every language of one test set: each schedule's mean, the contrast, majority, sizes."""
+    """Every language of one test set: each schedule's mean, the contrast, majority, sizes.
+
+    Languages that it does not have are named in the caption: there may be hundreds.
+    """
     cells = _cells(summary, encoder, target, task)
+    absent = [cell for _, cell in cells if cell.absent]
     names = list(dict.fromkeys(row.schedule for _, cell in cells for row in cell.schedules))
     contrasts = _cell_contrasts(summary, encoder, target, task)
     first_second = f" {MINUS} ".join(summary.design.contrast)
@@ -114,7 +118,7 @@ def languages_table(summary: Summary, encoder: str, target: str, task: str) -> T
             f"{metric_name(summary.design.metrics[task])} of {task} in points, mean ± standard "
             "deviation over seeds. Languages marked • make the endpoint. The interval of a "
             "difference is its own; a verdict stands only where it holds under Holm over all "
-            "languages."
+            f"languages.{_without_data(absent)}"
         ),
         columns=(
             Column("language", numeric=False),
@@ -124,7 +128,20 @@ def languages_table(summary: Summary, encoder: str, target: str, task: str) -> T
             Column("items"),
             Column("units"),
         ),
-        rows=tuple(_language_row(at, cell, names, contrasts) for at, cell in cells),
+        rows=tuple(
+            _language_row(at, cell, names, contrasts) for at, cell in cells if not cell.absent
+        ),
+    )
+
+
+def _without_data(absent: Sequence[CellScores]) -> str:
+    """The languages that a test set does not have, by reason."""
+    by_reason: dict[str, list[str]] = {}
+    for cell in absent:
+        by_reason.setdefault(str(cell.absent), []).append(cell.language)
+    return "".join(
+        f" {reason[:1].upper()}{reason[1:]}: {', '.join(sorted(codes))}."
+        for reason, codes in sorted(by_reason.items(), key=lambda pair: -len(pair[1]))
     )
 
 
@@ -151,7 +168,7 @@ def _language_row(
     judged = (
         (difference_entry(*contrast), verdict_entry(contrast[1]))
         if contrast
-        else (word(MISSING, "quiet"), word(cell.absent or "", "quiet"))
+        else (word(MISSING, "quiet"), word("", "quiet"))
     )
     return (
         word(f"{language_name(cell.language)} ({cell.language}){mark}", "head"),
@@ -199,7 +216,9 @@ def other_metric_tables(summary: Summary, encoder: str, target: str, task: str) 
                 *(Column(name) for name in names),
                 Column("majority"),
             ),
-            rows=tuple(_metric_row(at, cell, names, metric) for at, cell in cells),
+            rows=tuple(
+                _metric_row(at, cell, names, metric) for at, cell in cells if not cell.absent
+            ),
         )
         for metric in metrics
     ]
