@@ -1,6 +1,8 @@
 """oneDNN's linear layers say what torch's own say, and stand back where they do not apply."""
 
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -30,7 +32,7 @@ def avx512(monkeypatch):
 def test_values_and_gradients_are_those_of_torch(shape, bias):
     found = []
     values = torch.randn(shape)
-    for layer in both(bias):
+    for layer in both(bias=bias):
         own = values.clone().requires_grad_()
         said = layer(own)
         said.square().sum().backward()
@@ -83,3 +85,31 @@ def test_other_processors_keep_torchs_products(monkeypatch):
     model = nn.Sequential(nn.Linear(4, 4))
     use_fast_products(model)
     assert type(model[0]) is nn.Linear
+
+
+GROWTH = """
+from pathlib import Path
+import torch
+from torch import nn
+from xlbench_trainer.products import use_fast_products
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+torch.set_num_threads(1)
+torch.backends.cpu.get_cpu_capability = lambda: "AVX512"
+model = nn.Sequential(nn.Linear(128, 128))
+use_fast_products(model)
+values = torch.randn(3000, 128)
+model(values)
+before = resident()
+for rows in range(1, 601):
+    model(values[: 2000 + rows * 37 % 601])
+print((resident() - before) / 2**20)
+"""
+
+
+def test_what_is_kept_of_shapes_is_bounded():
+    words = [sys.executable, "-c", GROWTH]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300)
+    assert float(done.stdout) < 100  # MiB; 400 where as many are kept as torch would
