@@ -146,8 +146,9 @@ is of {LANGUAGES} languages, {PER_LANGUAGE}.
 
 Each loop takes its turn in a process of its own, all loops once a round. A ratio is the median over
 rounds of (real tokens a CPU second) / (the same of the rival in the same round), its range in
-brackets. MFU: FLOPs of the model on real tokens / what matrix products of 1024 x 768 x 3072 reached
-in the same process. Peak: of the whole process, imports and loading included. The Trainer
+brackets. MFU: FLOPs of the model on real tokens / what torch's own matrix products of
+1024 x 768 x 3072 reached in the same process; above 1 where a loop's are faster than torch's. Peak:
+of the whole process, imports and loading included. The Trainer
 grouped by length runs batches spread evenly over the fifty that it sorts together; the other loops
 run the first of the same fifty as they were drawn.
 """
