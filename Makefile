@@ -22,7 +22,7 @@ UV_READY       := .uv/.ready-$(call key,locks/bootstrap.txt)
 OPERATOR_READY := .venv/.ready-$(call key,locks/operator-dev.txt specs/pyproject.toml operator/pyproject.toml)
 TRAINER_READY  := .venv-trainer/.ready-$(call key,locks/trainer-dev.txt specs/pyproject.toml trainer/pyproject.toml)
 
-.PHONY: help setup environments browser cluster-tools images lock check test test-unit unit-trainer unit-operator test-slow test-mirror test-cluster generate bench bench-operator bench-trainer demo real clean
+.PHONY: help setup environments browser cluster-tools images lock check test test-unit unit-trainer unit-operator test-slow test-mirror test-cluster generate bench bench-operator bench-trainer prepare-all sanity demo real clean
 
 help: ## list the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 20
@@ -115,6 +115,15 @@ bench-operator: environments cluster-tools ## a thousand stages on a real contro
 # BENCH=... is handed on: --shapes small --cases ha --rounds 2; xnli and udpos want XLBENCH_MIRROR.
 bench-trainer: environments ## the trainer against other training loops: docs/benchmarks/trainer.md
 	.venv-trainer/bin/python tests/bench/trainer_speed.py --world build/bench --out docs/benchmarks/trainer $(BENCH)
+
+prepare-all: environments ## prepare every set of the folder that XLBENCH_MIRROR names: docs/results/prepared.md
+	TOKENIZERS_PARALLELISM=false .venv-trainer/bin/python tests/bench/prepare_all.py --out docs/results/prepared.md
+
+# Two specs into one folder; nothing is computed anew that is there.
+sanity: environments ## what an encoder carries over from English on real data: docs/results/sanity.md
+	.venv/bin/xlbench run specs/examples/sanity-udpos.yaml --out results/sanity
+	.venv/bin/xlbench run specs/examples/sanity-sib200.yaml --out results/sanity
+	.venv-trainer/bin/python tests/bench/sanity.py --results results/sanity --out docs/results/sanity.md
 
 generate: environments ## rewrite the generated files that are committed
 	tools/generate
