@@ -183,8 +183,8 @@ FAMILIES: Mapping[str, EncoderFamily] = MappingProxyType(
                 name="mmbert",
                 description="mmBERT, and others of ModernBERT's kind",
                 types=("modernbert",),
-                source="transformers 5.23, ModernBertConfig: classifier_pooling is the first "
-                "token where a configuration does not say, as mmBERT's own does (the mean)",
+                pooling="mean",
+                source="mmBERT's configuration as copies of it carry it (classifier_pooling)",
             ),
             EncoderFamily(
                 name="eurobert",

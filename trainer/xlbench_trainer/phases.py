@@ -46,7 +46,8 @@ def _is_trained(name: str, trainable: Trainable, *, all_frozen: bool) -> bool:
     layer = LAYER.search(name)
     if layer:
         return int(layer.group(1)) >= trainable.lowest_layer
-    if "embed" in name:  # `embeddings`, and the `embed_tokens` of decoders
+    # `embeddings`, the `embed_tokens` of decoders, and the norm of XLM's
+    if "embed" in name or name.startswith("layer_norm_emb."):
         return trainable.embeddings
     return not all_frozen
 
