@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -62,6 +63,33 @@ def make_commands(text: str) -> set[str]:
 
 def make_targets(makefile: str) -> set[str]:
     return set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+
+
+def misnumbered(decisions: dict[str, str]) -> list[str]:
+    """Decision pages, file name to text, whose number another has or whose title says another."""
+    numbers = Counter(name[:4] for name in decisions)
+    return [
+        name
+        for name, text in decisions.items()
+        if numbers[name[:4]] > 1 or not text.startswith(f"# {name[:4]}")
+    ]
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    folder = ROOT / "docs/decisions"
+    pages = {path.name: path.read_text() for path in folder.glob("*.md")}
+    pages.pop("0000-template.md")
+    assert misnumbered(pages) == []
+
+
+def test_a_decision_that_is_misnumbered_is_noticed() -> None:
+    pages = {"0001-a.md": "# 0001: A", "0002-b.md": "# 0001: B", "0003-c.md": "# 0003 C"}
+    assert misnumbered(pages) == ["0002-b.md"]
+    assert misnumbered(pages | {"0003-d.md": "# 0003: D"}) == [
+        "0002-b.md",
+        "0003-c.md",
+        "0003-d.md",
+    ]
 
 
 def test_no_package_shadows_the_standard_library() -> None:
