@@ -96,6 +96,7 @@ class World:
     """The stages of one (shape, case) and the store that holds what they left."""
 
     def __init__(self, folder: Path, shape: str, case: str):
+        folder = folder.resolve()  # a store's links name whole paths
         self.shape, self.case = SHAPES[shape], CASES[case]
         self.folder = folder / f"encoder-{shape}"
         self.store = FileStore(folder / "store")
