@@ -19,7 +19,10 @@ INDEX = "encoder.embeddings.word_embeddings.weight@index"
 def logits(model, task):
     """What a model says of some texts, bit for bit."""
     texts = SimpleNamespace(
-        ids=np.arange(5, 35), offsets=np.array([0, 10, 20, 30]), lengths=np.array([10] * 3)
+        ids=np.arange(5, 35),
+        offsets=np.array([0, 10, 20, 30]),
+        lengths=np.array([10] * 3),
+        languages=None,
     )
     head = model.heads.get(task).eval()
     (found,) = said(model.encoder, 0, [Question("classification", head, texts, None)])
