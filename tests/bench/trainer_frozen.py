@@ -19,18 +19,11 @@ from unittest import mock
 
 import torch
 from trainer_turn import Marks, NoCheckpoints
-from trainer_world import BATCH, Deaf, stage
+from trainer_world import Deaf, stage, training_of
 from xlbench_specs.encoders import BUILTIN_ENCODERS
 from xlbench_specs.exits import TrainerExit
 from xlbench_specs.experiment import Trainable
-from xlbench_specs.stages import (
-    EncoderParams,
-    PrepareParams,
-    StageFile,
-    StageRuntime,
-    TaskDose,
-    TrainParams,
-)
+from xlbench_specs.stages import EncoderParams, PrepareParams, StageFile, StageRuntime
 from xlbench_specs.store import FileStore
 from xlbench_specs.tasks import task_table
 from xlbench_trainer import frozen
@@ -101,22 +94,7 @@ class Quickstart:
 
     def trained(self, trainable, seed, count=30):
         """CPU time of each of the first updates; that of the first holds all that precedes it."""
-        params = TrainParams(
-            tasks={TASK: TaskDose(updates=DOSE)},
-            seed=seed,
-            batch_size=BATCH,
-            learning_rate=5e-4,
-            warmup=0.1,
-            weight_decay=0.0,
-            clip=1.0,
-            checkpoint="last",
-            precision="fp32",
-            tf32=False,
-            threads=1,
-            batches="homogeneous",
-            optimizer="reset",
-            trainable=trainable,
-        )
+        params = training_of(TASK, DOSE, seed, 5e-4, trainable)
         made = stage(params, init=self._encoder, **{f"train/{TASK}": self._data})
         marks, began = Marks(count), time.process_time()
         with closing(Workshop(self._store, self._runtime)) as workshop:

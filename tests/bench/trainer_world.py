@@ -77,6 +77,26 @@ CASES = {
 }
 
 
+def training_of(task, updates, seed, learning_rate, trainable):
+    """How a loop of the benchmark trains one task."""
+    return TrainParams(
+        tasks={task: TaskDose(updates=updates)},
+        seed=seed,
+        batch_size=BATCH,
+        learning_rate=learning_rate,
+        warmup=0.1,
+        weight_decay=0.0,
+        clip=1.0,
+        checkpoint="last",
+        precision="fp32",
+        tf32=False,
+        threads=1,
+        batches="homogeneous",
+        optimizer="reset",
+        trainable=trainable,
+    )
+
+
 class Deaf:
     """A progress that says nothing."""
 
@@ -151,22 +171,7 @@ class World:
 
     def training(self, seed, *, count=1000):
         """The train stage; of its updates a turn runs the first few."""
-        params = TrainParams(
-            tasks={self.case.train: TaskDose(updates=count)},
-            seed=seed,
-            batch_size=BATCH,
-            learning_rate=2e-5,
-            warmup=0.1,
-            weight_decay=0.0,
-            clip=1.0,
-            checkpoint="last",
-            precision="fp32",
-            tf32=False,
-            threads=1,
-            batches="homogeneous",
-            optimizer="reset",
-            trainable=Trainable(),
-        )
+        params = training_of(self.case.train, count, seed, 2e-5, Trainable())
         train = f"train/{self.case.train}"
         return stage(params, init=self.encoder, **{train: self.training_set})
 
