@@ -22,6 +22,12 @@ def test_every_task_has_a_line_with_its_sizes():
     assert lines["xnli"][-1] == "non-commercial"
 
 
+def test_nothing_is_cut_where_the_terminal_is_narrow_or_there_is_none():
+    lines = said(env={"COLUMNS": "40"}).stdout.splitlines()
+    assert lines == said().stdout.splitlines()
+    assert not [line for line in lines if "…" in line]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_task_says_all_that_is_known_of_it(name):
     row, text = task_table()[name], said(name).stdout

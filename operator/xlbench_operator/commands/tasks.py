@@ -20,6 +20,9 @@ from xlbench_specs.tasks import FileSource, Task, task_table
 from xlbench_operator.planning.needs import source_words
 
 NON_COMMERCIAL = "non-commercial"
+WIDEST = 200
+"""Characters of a line at most, whatever the terminal's: what is cut there hides a licence's mark.
+"""
 
 
 def tasks(
@@ -43,7 +46,7 @@ def tasks(
     if as_json:
         typer.echo(json.dumps([row.plain() for row in rows], indent=1, ensure_ascii=False))
     elif name is None:
-        Console().print(_overview(rows))
+        Console(width=WIDEST).print(_overview(rows))
     else:
         for line in _details(rows[0], mirror):
             typer.echo(line)
