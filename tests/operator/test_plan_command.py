@@ -103,6 +103,16 @@ def test_the_throughput_is_the_users_to_say(spec):
     assert times == ["days", "minutes"]
 
 
+def test_it_says_what_frozen_layers_need_not_compute_again(spec):
+    frozen = {"trainable": {"lowestLayer": 8, "embeddings": False}}
+    text = planned(spec(training=frozen)).stdout
+    costs = text[text.index("Estimated cost") :]
+    kept, trained, asked = (row(costs, kind)[1] for kind in ("of both", "train ", "evaluate "))
+    assert 0 < float(kept) < float(trained) + float(asked)
+    assert "kept: frozen layers on texts that they have seen for another stage" in text
+    assert "kept" not in planned(spec()).stdout
+
+
 DETECTABLE = {
     # t(.975, 4) = 2.776; noncentral t with 80 % power: 3.81 standard errors of 1 / sqrt 5
     "five seeds": ({"seeds": [1, 2, 3, 4, 5]}, "simultaneous - sequential  5      1.7"),

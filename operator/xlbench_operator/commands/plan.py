@@ -19,7 +19,7 @@ from xlbench_specs.tasks import task_table
 
 from xlbench_operator.checks import SOME_DIGEST
 from xlbench_operator.commands.validate import load_spec, verdict_on
-from xlbench_operator.planning.cost import GFLOPS, MODEL, Trainings, cost_of, sharing_of
+from xlbench_operator.planning.cost import GFLOPS, KEPT, MODEL, Trainings, cost_of, sharing_of
 from xlbench_operator.planning.drawing import mermaid_of
 from xlbench_operator.planning.plan import local_uid, make_plan
 
@@ -140,18 +140,19 @@ def _sharing(found: Plan) -> Section:
 
 def _cost(found: Plan, gflops: float) -> Section:
     cost = cost_of(found, task_table())
-    rows = [
-        ("train", f"{cost.train_flops / 1e15:,.3g}", _duration(cost.train_flops / gflops / 1e9)),
-        (
-            "evaluate",
-            f"{cost.evaluate_flops / 1e15:,.3g}",
-            _duration(cost.evaluate_flops / gflops / 1e9),
-        ),
-    ]
+
+    def row(what: str, flops: float) -> tuple[str, str, str]:
+        return what, f"{flops / 1e15:,.3g}", _duration(flops / gflops / 1e9)
+
+    rows = [row("train", cost.train_flops), row("evaluate", cost.evaluate_flops)]
+    remarks = [f"model: {MODEL}"]
+    if cost.kept_flops:
+        rows.append(row("of both: kept", cost.kept_flops))
+        remarks.append(f"kept: {KEPT}")
     assumed = [
         f"{name}: its shape is not known and taken for XLM-R base's" for name in cost.assumed
     ]
-    remarks = [f"model: {MODEL}", f"{cost.tokens:,} tokens are trained on", *assumed]
+    remarks += [f"{cost.tokens:,} tokens are trained on", *assumed]
     title = f"Estimated cost on one process of {gflops:g} GFLOP/s (--gflops)"
     return Section(title, ("kind", "PFLOP", "time"), rows, remarks)
 

@@ -25,6 +25,7 @@ from xlbench_specs.manifests import Failure
 from xlbench_specs.plans import Plan
 from xlbench_specs.stages import KINDS, Kind, StageFile, StageRuntime
 from xlbench_specs.store import FileStore, NotFoundError, finished
+from xlbench_specs.tasks import task_table
 
 from xlbench_operator.local.board import Board, State
 from xlbench_operator.local.graph import graph_of
@@ -112,7 +113,7 @@ class Execution:
         self._display = display
         self._graph = graph_of(plan)
         self._folder = layout.experiment(plan.name, plan.uid)
-        self._rates = Rates(self._graph)
+        self._rates = Rates(plan, self._graph, task_table())
         self._processes: dict[int, _Process] = {}
         self._stops = self._stops_sent = 0
         self._moved = True

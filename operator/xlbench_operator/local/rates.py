@@ -1,4 +1,4 @@
-"""How long stages take: a prior by size, then what was measured on this machine.
+"""How long stages take: expected from their work, corrected by what was measured on this machine.
 
 Decides the order of work and the time left that is shown, never a result. Pure but for what it is
 told. Called by `execute`.
@@ -6,58 +6,75 @@ told. Called by `execute`.
 
 from collections.abc import Mapping
 
-from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS, DEFAULT_SHAPE, EncoderShape
-from xlbench_specs.stages import EncoderParams, Kind, Stage, TrainParams
+from xlbench_specs.plans import Plan
+from xlbench_specs.stages import Kind, PrepareParams, Stage, TrainParams
 
 from xlbench_operator.local.graph import Graph
+from xlbench_operator.planning.cost import GFLOPS, works_of
+from xlbench_operator.planning.doses import Tasks
 
-PRIOR_S: Mapping[Kind, float] = {
+FIXED_S: Mapping[Kind, float] = {
     "encoder": 3.0,
-    "prepare": 1.0,
-    "train": 0.25,
-    "evaluate": 1.0,
+    "prepare": 0.5,
+    "train": 1.0,
+    "evaluate": 0.5,
     "report": 15.0,
 }
-"""Seconds of a stage, of an update for `train`, with builtin/e5-small-q4 on one slow core."""
-_UNIT = BUILTIN_ENCODERS["e5-small-q4"].shape
+"""Seconds of a stage beside what depends on its size."""
+UPDATE_S = 0.02
+"""Seconds of an update beside its arithmetic."""
+TOKENISED_PER_S = 150_000
+"""Tokens that one core prepares in a second; measured: docs/results/prepared.md."""
 
 
 class Rates:
-    """Seconds per piece of work, for each kind of stage and encoder."""
+    """Seconds that stages take, a factor on what is expected for each kind and encoder.
 
-    def __init__(self, graph: Graph) -> None:
+    What frozen layers say of a text is expected to cost the first stage that asks, as it is kept.
+    """
+
+    def __init__(self, plan: Plan, graph: Graph, tasks: Tasks) -> None:
         """Nothing is measured yet."""
         self._graph = graph
+        self._works = works_of(plan, tasks)
+        self._beside_s = {
+            key: FIXED_S[stage.kind] + _by_size_s(stage, tasks)
+            for key, stage in plan.stages.items()
+        }
+        self._kept: set[object] = set()
         self._seen: dict[tuple[Kind, str], tuple[float, float]] = {}
 
     def observe(self, key: str, seconds: float) -> None:
         """A stage took so long."""
-        stage = self._graph.stages[key]
-        where = (stage.kind, self._graph.encoder[key])
-        time_s, work = self._seen.get(where, (0.0, 0.0))
-        self._seen[where] = (time_s + seconds, work + _work(stage))
+        where = self._where(key)
+        time_s, expected_s = self._seen.get(where, (0.0, 0.0))
+        self._seen[where] = (time_s + seconds, expected_s + self._expected_s(key))
+        self._kept.update(work.texts for work in self._works.get(key, []))
 
     def cost_s(self, key: str) -> float:
         """Seconds that a stage will take, as far as is known."""
-        stage = self._graph.stages[key]
-        encoder = self._graph.encoder[key]
-        if (stage.kind, encoder) in self._seen:
-            time_s, work = self._seen[stage.kind, encoder]
-            return _work(stage) * time_s / work
-        heavy = stage.kind in {"train", "evaluate"}
-        scale = _size(self._graph.stages[encoder]) / _volume(_UNIT) if heavy else 1.0
-        return PRIOR_S[stage.kind] * _work(stage) * scale
+        time_s, expected_s = self._seen.get(self._where(key), (1.0, 1.0))
+        return self._expected_s(key) * time_s / expected_s
+
+    def _where(self, key: str) -> tuple[Kind, str]:
+        return self._graph.stages[key].kind, self._graph.encoder[key]
+
+    def _expected_s(self, key: str) -> float:
+        flops = sum(
+            work.trained_flops + (0.0 if work.texts in self._kept else work.frozen_flops)
+            for work in self._works.get(key, [])
+        )
+        return self._beside_s[key] + flops / (GFLOPS * 1e9)
 
 
-def _work(stage: Stage) -> float:
-    return float(stage.params.updates) if isinstance(stage.params, TrainParams) else 1.0
-
-
-def _size(encoder: Stage) -> float:
-    model = encoder.params.model if isinstance(encoder.params, EncoderParams) else ""
-    builtin = BUILTIN_ENCODERS.get(model.removeprefix(BUILTIN))
-    return _volume(builtin.shape if builtin else DEFAULT_SHAPE)
-
-
-def _volume(shape: EncoderShape) -> float:
-    return shape.layers * shape.hidden * (4 * shape.hidden + 2 * shape.feed_forward)
+def _by_size_s(stage: Stage, tasks: Tasks) -> float:
+    """What grows with a stage and is no arithmetic of the encoder."""
+    match stage.params:
+        case TrainParams() as params:
+            return params.updates * UPDATE_S
+        case PrepareParams() as params:
+            task = tasks[params.task]
+            examples = task.size(params.split, params.language)
+            return examples * task.tokens_per_example / TOKENISED_PER_S
+        case _:
+            return 0.0

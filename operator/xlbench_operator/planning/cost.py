@@ -1,15 +1,16 @@
 """What a plan costs, by a simple model, and what sharing saves. Pure.
 
 The model is stated in words by `MODEL`, so that nobody takes an estimate for a measurement. Called
-by `xlbench plan`.
+by `xlbench plan`, and by a run that says how much time is left.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS, DEFAULT_SHAPE, EncoderShape
 from xlbench_specs.plans import Plan
-from xlbench_specs.stages import EncoderParams, EvaluateParams, TrainParams
+from xlbench_specs.stages import EncoderParams, EvaluateParams, Stage, TrainParams
 
 from xlbench_operator.planning.doses import Tasks
 
@@ -23,6 +24,29 @@ MODEL = (
     "in frozen ones, evaluation 1 x; embeddings, heads, tokenising and starting are not counted"
 )
 
+KEPT = (
+    "frozen layers on texts that they have seen for another stage; a local run keeps what they "
+    "said, as far as its scratch space goes, and pods compute it again"
+)
+
+
+class Work(NamedTuple):
+    """What a stage has to compute on one set of texts."""
+
+    texts: tuple[object, ...]
+    """What tells the texts from others."""
+    tokens: float
+    """Tokens that the encoder sees."""
+    trained_flops: float
+    """In layers that the model's chain trains."""
+    frozen_flops: float
+    """In layers that it never trains: the same for every model that leaves as many alone."""
+
+    @property
+    def flops(self) -> float:
+        """All of it."""
+        return self.trained_flops + self.frozen_flops
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -32,14 +56,12 @@ class Cost:
     """All train stages."""
     evaluate_flops: float
     """All evaluate stages."""
+    kept_flops: float
+    """The part of both that frozen layers computed for another stage before, on the same texts."""
     tokens: int
     """Tokens that train stages see, shared training counted once."""
     assumed: tuple[str, ...]
     """Encoders whose shape is not known and taken for XLM-R base's."""
-
-    def seconds(self, gflops: float) -> float:
-        """Time of one process that computes so fast."""
-        return (self.train_flops + self.evaluate_flops) / (gflops * 1e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +104,88 @@ def sharing_of(plan: Plan) -> Sharing:
 
 def cost_of(plan: Plan, tasks: Tasks) -> Cost:
     """The work of a plan by the model that `MODEL` states."""
-    encoders = _encoder_of_stages(plan)
-    train = evaluate = 0.0
-    tokens = 0
+    works = works_of(plan, tasks)
+    flops = dict.fromkeys(("train", "evaluate"), 0.0)
+    tokens, frozen, once = 0, 0.0, {}
+    for key, parts in works.items():
+        kind = plan.stages[key].kind
+        for work in parts:
+            flops[kind] += work.flops
+            tokens += round(work.tokens) if kind == "train" else 0
+            frozen += work.frozen_flops
+            once[work.texts] = work.frozen_flops
+    unknown = {
+        each.params.model
+        for each in plan.stages.values()
+        if isinstance(each.params, EncoderParams) and shape_of(each.params) is None
+    }
+    kept = frozen - sum(once.values())
+    return Cost(flops["train"], flops["evaluate"], kept, tokens, tuple(sorted(unknown)))
+
+
+def works_of(plan: Plan, tasks: Tasks) -> Mapping[str, list[Work]]:
+    """Train and evaluate stages by key: what they compute on each of their sets of texts."""
+
+    def length(task: str) -> float:
+        return min(tasks[task].tokens_per_example, plan.spec.spec.training.max_length)
+
+    layers: dict[str, _Layers] = {}
+    works: dict[str, list[Work]] = {}
     for key, stage in plan.stages.items():
-        shape = shape_of(encoders[key]) or DEFAULT_SHAPE
         match stage.params:
+            case EncoderParams() as params:
+                shape = shape_of(params) or DEFAULT_SHAPE
+                layers[key] = _Layers(shape, shape.layers)
             case TrainParams() as params:
-                passes = _passes(params, shape)
-                for task, dose in params.tasks.items():
-                    length = _length(plan, tasks, task)
-                    seen = dose.updates * params.batch_size * length
-                    tokens += round(seen)
-                    train += seen * passes * layer_flops(shape, length)
+                below = layers[stage.inputs["init"]]
+                layers[key] = below._replace(frozen=min(below.frozen, _lowest_trained(params)))
+                works[key] = [
+                    _work(
+                        layers[key],
+                        _drawn(stage, params, task),
+                        length(task),
+                        passes=FORWARD_AND_BACKWARD,
+                    )
+                    for task in params.tasks
+                ]
             case EvaluateParams() as params:
-                length = _length(plan, tasks, params.task)
-                seen = tasks[params.task].size("test", params.language) * length
-                evaluate += seen * shape.layers * layer_flops(shape, length)
+                size = tasks[params.task].size("test", params.language)
+                asked = _Texts((stage.inputs["data"],), size)
+                model = layers[stage.inputs["model"]]
+                works[key] = [_work(model, asked, length(params.task), passes=1)]
             case _:
                 pass
-    unknown = {each.model for each in encoders.values() if shape_of(each) is None}
-    return Cost(train, evaluate, tokens, tuple(sorted(unknown)))
+    return works
+
+
+class _Layers(NamedTuple):
+    """An encoder, and how many of its lowest layers a chain has not trained."""
+
+    shape: EncoderShape
+    frozen: int
+
+
+class _Texts(NamedTuple):
+    """Examples, and what tells them from others."""
+
+    identity: tuple[object, ...]
+    examples: int
+
+
+def _drawn(stage: Stage, params: TrainParams, task: str) -> _Texts:
+    """What a phase draws of a task."""
+    dose = params.tasks[task]
+    role = f"train/{task}"
+    sets = tuple(key for name, key in stage.inputs.items() if f"{name}/".startswith(f"{role}/"))
+    examples = dose.updates * params.batch_size
+    return _Texts((*sets, params.seed, dose.occurrence, examples), examples)
+
+
+def _work(layers: _Layers, texts: _Texts, length: float, *, passes: int) -> Work:
+    tokens = texts.examples * length
+    layer = tokens * layer_flops(layers.shape, length)
+    trained = passes * (layers.shape.layers - layers.frozen)
+    return Work((layers, *texts.identity), tokens, trained * layer, layers.frozen * layer)
 
 
 def layer_flops(shape: EncoderShape, length: float) -> float:
@@ -122,26 +205,9 @@ def shape_of(encoder: EncoderParams) -> EncoderShape | None:
     return BUILTIN_ENCODERS[encoder.model.removeprefix(BUILTIN)].shape
 
 
-def _passes(params: TrainParams, shape: EncoderShape) -> int:
-    """Layers that a token goes through, each counted as often as it costs a forward pass."""
-    frozen = min(params.trainable.lowest_layer, shape.layers)
-    return frozen + FORWARD_AND_BACKWARD * (shape.layers - frozen)
-
-
-def _length(plan: Plan, tasks: Tasks, task: str) -> float:
-    return min(tasks[task].tokens_per_example, plan.spec.spec.training.max_length)
-
-
-def _encoder_of_stages(plan: Plan) -> Mapping[str, EncoderParams]:
-    """Stage to the encoder that it starts from or tokenises for."""
-    roles = {"prepare": "tokeniser", "train": "init", "evaluate": "model"}
-    encoders: dict[str, EncoderParams] = {}
-    for key, stage in plan.stages.items():
-        if isinstance(stage.params, EncoderParams):
-            encoders[key] = stage.params
-        else:
-            encoders[key] = encoders[stage.inputs[roles[stage.kind]]]
-    return encoders
+def _lowest_trained(params: TrainParams) -> int:
+    """Number of the lowest layer that a phase trains; below trained embeddings none is frozen."""
+    return 0 if params.trainable.embeddings else params.trainable.lowest_layer
 
 
 def _plus(first: Trainings, second: Trainings) -> Trainings:

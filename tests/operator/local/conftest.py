@@ -61,6 +61,28 @@ def plan_in_more_languages():
 
 
 @pytest.fixture
+def plan_on_two_encoders():
+    """`plan` on a tiny encoder and on a small one."""
+    return plan_of(
+        encoders=[
+            {"name": "tiny", "model": "builtin/random-tiny"},
+            {"name": "small", "model": "builtin/e5-small-q4"},
+        ]
+    )
+
+
+@pytest.fixture
+def plan_of_frozen():
+    """Two models that train the upper four of twelve layers, in one language and English."""
+    return plan_of(
+        encoders=[{"name": "small", "model": "builtin/e5-small-q4"}],
+        seeds=[1],
+        languages={"codes": ["cy"]},
+        training={"trainable": {"lowestLayer": 8, "embeddings": False}},
+    )
+
+
+@pytest.fixture
 def plan_with_shared_prefix():
     target, names = {"tasks": [{"task": "$target"}]}, {"tasks": [{"task": "cldr-names"}]}
     slots = {"tasks": [{"task": "ha-slots"}]}

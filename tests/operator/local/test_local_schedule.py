@@ -6,7 +6,7 @@ import pytest
 from made_up import train_params
 from xlbench_operator.local.board import TRIES, Board, State
 from xlbench_operator.local.graph import Graph, graph_of
-from xlbench_operator.local.rates import PRIOR_S, Rates
+from xlbench_operator.local.rates import FIXED_S, UPDATE_S, Rates
 from xlbench_operator.local.schedule import left_s, next_batch, ranks
 from xlbench_specs.stages import (
     EncoderParams,
@@ -14,6 +14,7 @@ from xlbench_specs.stages import (
     PrepareParams,
     Stage,
 )
+from xlbench_specs.tasks import task_table
 
 
 def stage(kind, name, inputs):
@@ -174,24 +175,60 @@ class TestBoard:
         assert set(board.keys(State.SKIPPED)) == set(TWO_MODELS.stages) - {"e", "s", "d"}
 
 
+def size_of(prepare):
+    """Examples of a set."""
+    return task_table()[prepare.task].size(prepare.split, prepare.language)
+
+
 class TestRates:
-    RATES = graph(
-        "encoder e5-small-q4", "train t e5-small-q4", "encoder random-tiny", "train u random-tiny"
-    )
+    @pytest.fixture
+    def rates(self, plan):
+        return Rates(plan, graph_of(plan), task_table())
 
-    def test_the_prior_is_by_size_of_the_encoder(self):
-        rates = Rates(self.RATES)
-        assert rates.cost_s("t") == pytest.approx(10 * PRIOR_S["train"])
-        assert rates.cost_s("u") < rates.cost_s("t") / 100
-        assert rates.cost_s("random-tiny") == PRIOR_S["encoder"]
+    def test_what_is_expected_grows_with_the_work(self, plan, rates):
+        (encoder,) = plan.stages_of("encoder")
+        assert rates.cost_s(encoder) == FIXED_S["encoder"]
+        trained = plan.stages_of("train")
+        for key, each in trained.items():
+            least = FIXED_S["train"] + UPDATE_S * each.params.updates
+            assert least < rates.cost_s(key) < 1.1 * least  # of a tiny encoder
+        sizes = {key: size_of(each.params) for key, each in plan.stages_of("prepare").items()}
+        assert rates.cost_s(max(sizes, key=sizes.get)) > rates.cost_s(min(sizes, key=sizes.get))
 
-    def test_what_was_measured_counts_for_that_encoder_alone(self):
-        rates = Rates(self.RATES)
-        before = rates.cost_s("u")
-        rates.observe("t", 70.0)
-        rates.observe("t", 90.0)
-        assert rates.cost_s("t") == pytest.approx(80.0)
-        assert rates.cost_s("u") == before
+    def test_a_larger_encoder_is_expected_to_take_longer(self, plan_on_two_encoders):
+        plan = plan_on_two_encoders
+        rates = Rates(plan, graph_of(plan), task_table())
+        by_encoder = {}
+        for key in plan.stages_of("evaluate"):
+            by_encoder.setdefault(graph_of(plan).encoder[key], set()).add(rates.cost_s(key))
+        tiny, small = sorted(by_encoder.values(), key=min)
+        assert max(tiny) - FIXED_S["evaluate"] < (min(small) - FIXED_S["evaluate"]) / 100
+
+    def test_what_was_measured_is_a_factor_for_that_kind_and_encoder_alone(self, plan, rates):
+        train, other = list(plan.stages_of("train"))[:2]
+        evaluate = next(iter(plan.stages_of("evaluate")))
+        before = {key: rates.cost_s(key) for key in (train, other, evaluate)}
+        rates.observe(train, 3 * before[train])
+        assert rates.cost_s(train) == pytest.approx(3 * before[train])
+        assert rates.cost_s(other) == pytest.approx(3 * before[other])
+        assert rates.cost_s(evaluate) == before[evaluate]
+        rates.observe(other, 5 * before[other])
+        both = before[train] + before[other]
+        factor = (3 * before[train] + 5 * before[other]) / both
+        assert rates.cost_s(train) == pytest.approx(factor * before[train])
+
+
+    def test_what_frozen_layers_said_is_not_expected_to_be_computed_again(self, plan_of_frozen):
+        plan = plan_of_frozen
+        rates = Rates(plan, graph_of(plan), task_table())
+        first, second = (model.evaluations[0].key for model in plan.models)
+        assert plan.stages[first].inputs["data"] == plan.stages[second].inputs["data"]
+        before = rates.cost_s(second)
+        assert rates.cost_s(first) == before
+        rates.observe(first, before)  # just as expected: the factor stays 1
+        after = rates.cost_s(second)
+        fixed = FIXED_S["evaluate"]
+        assert after - fixed == pytest.approx((before - fixed) * 4 / 12)
 
 
 class TestGraphOfAPlan:

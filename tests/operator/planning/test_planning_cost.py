@@ -22,6 +22,10 @@ WORK = {
         {"trainable": {"lowestLayer": 200, "embeddings": False}},
         12,
     ),
+    "eight layers frozen, but the embeddings below them trained": (
+        {"trainable": {"lowestLayer": 8}},
+        3 * 12,
+    ),
 }
 
 
@@ -38,8 +42,8 @@ def test_the_work_of_training(lab, training, passes):
     assert cost.tokens == 19_200
     assert cost.train_flops == pytest.approx(19_200 * passes * TOKEN)
     assert cost.evaluate_flops == pytest.approx(200 * 10 * 12 * TOKEN)
+    assert cost.kept_flops == 0
     assert cost.assumed == ()
-    assert cost.seconds(40) == pytest.approx((cost.train_flops + cost.evaluate_flops) / 40e9)
 
 
 def test_texts_are_cut_at_the_longest_input(lab):
@@ -58,6 +62,62 @@ def test_shared_training_is_paid_once(lab):
     more = cost_of(lab.plan_of(lab.golden(singles=True)), lab.tasks)
     # 9 stages of 60 updates come with the two controls; 3 of the 12 they need are there
     assert more.tokens - one.tokens == 9 * 60 * 32 * 10
+
+
+FROZEN = {"trainable": {"lowestLayer": 8, "embeddings": False}}
+KEPT = {
+    # Phases of 60 updates of 32 examples of 10 tokens; 2 cells of 100 examples of 10.
+    "one model": ([["$target"]], FROZEN, 0),
+    "two models: the target's text, and what both are asked": (
+        [["$target"], ["ha-slots", "$target"]],
+        FROZEN,
+        8 * (19_200 + 2_000),
+    ),
+    "trained from the bottom nothing is the same": ([["$target"], ["ha-slots", "$target"]], {}, 0),
+}
+
+
+@pytest.mark.parametrize(("schedules", "training", "layers"), KEPT.values(), ids=KEPT)
+def test_what_frozen_layers_have_said_before(lab, schedules, training, layers):
+    document = lab.arms(
+        encoders=[{"name": "e5", "model": "builtin/e5-small-q4"}],
+        languages={"codes": lab.codes[:1]},
+        seeds=[1],
+        training=training,
+        schedules=[
+            {
+                "name": f"chain-of-{len(chain)}",
+                "role": "control",
+                "phases": [{"tasks": [{"task": task}], "updates": 60} for task in chain],
+            }
+            for chain in schedules
+        ],
+    )
+    cost = cost_of(lab.plan_of(document), lab.tasks)
+    assert cost.kept_flops == pytest.approx(layers * TOKEN)
+
+
+def test_other_seeds_and_other_doses_draw_other_texts(lab):
+    def kept(*updates, seeds):
+        document = lab.arms(
+            encoders=[{"name": "e5", "model": "builtin/e5-small-q4"}],
+            languages={"codes": lab.codes[:1]},
+            seeds=seeds,
+            training=FROZEN,
+            schedules=[
+                {
+                    "name": f"dose-{dose}",
+                    "role": "control",
+                    "phases": [{"tasks": [T], "updates": dose}],
+                }
+                for dose in updates
+            ],
+        )
+        return cost_of(lab.plan_of(document), lab.tasks).kept_flops
+
+    asked_once_more = 8 * 2_000 * TOKEN
+    assert kept(60, 90, seeds=[1]) == pytest.approx(asked_once_more)
+    assert kept(60, seeds=[1, 2]) == pytest.approx(asked_once_more)
 
 
 def test_sharing_of_the_golden_plan(lab):
