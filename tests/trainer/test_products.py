@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 from torch import nn
+from xlbench_trainer import products
 from xlbench_trainer.products import Linear, use_fast_products
 
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
@@ -22,9 +23,17 @@ def both(*, bias=True):
 
 
 @pytest.fixture
-def avx512(monkeypatch):
-    """A processor with AVX-512; oneDNN itself runs on any."""
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+def processor(monkeypatch, tmp_path):
+    """Makes this processor another; oneDNN itself runs on any."""
+
+    def become(vendor, capability):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+        facts = tmp_path / "cpuinfo"
+        if vendor:
+            facts.write_text(f"processor\t: 0\nvendor_id\t: {vendor}\n")
+        monkeypatch.setattr(products, "CPU_FACTS", facts)
+
+    return become
 
 
 @pytest.mark.parametrize("shape", [(7, 64), (1, 7, 64), (2, 3, 64)], ids=str)
@@ -71,8 +80,8 @@ def test_autocast_is_left_to_torch():
         assert torch.equal(said, usual(values))
 
 
-@pytest.mark.usefixtures("avx512")
-def test_a_model_keeps_its_parameters_and_other_classes_of_layers():
+def test_a_model_keeps_its_parameters_and_other_classes_of_layers(processor):
+    processor("AuthenticAMD", "AVX512")
     model = nn.Sequential(nn.Linear(4, 4), nn.Bilinear(4, 4, 4), nn.LayerNorm(4))
     before = dict(model.named_parameters())
     use_fast_products(model)
@@ -80,8 +89,16 @@ def test_a_model_keeps_its_parameters_and_other_classes_of_layers():
     assert all(parameter is before[name] for name, parameter in model.named_parameters())
 
 
-def test_other_processors_keep_torchs_products(monkeypatch):
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+OTHERS = {
+    "AMD without AVX-512": ("AuthenticAMD", "AVX2"),
+    "Intel, where MKL uses it": ("GenuineIntel", "AVX512"),
+    "a system that does not say": (None, "AVX512"),
+}
+
+
+@pytest.mark.parametrize(("vendor", "capability"), OTHERS.values(), ids=OTHERS)
+def test_other_processors_keep_torchs_products(processor, vendor, capability):
+    processor(vendor, capability)
     model = nn.Sequential(nn.Linear(4, 4))
     use_fast_products(model)
     assert type(model[0]) is nn.Linear
@@ -91,13 +108,14 @@ GROWTH = """
 from pathlib import Path
 import torch
 from torch import nn
+from xlbench_trainer import products
 from xlbench_trainer.products import use_fast_products
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 torch.set_num_threads(1)
-torch.backends.cpu.get_cpu_capability = lambda: "AVX512"
+products._has_avx512_that_mkl_leaves_unused = lambda: True
 model = nn.Sequential(nn.Linear(128, 128))
 use_fast_products(model)
 values = torch.randn(3000, 128)
