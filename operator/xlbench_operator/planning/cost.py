@@ -4,13 +4,19 @@ The model is stated in words by `MODEL`, so that nobody takes an estimate for a 
 by `xlbench plan`, and by a run that says how much time is left.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS, DEFAULT_SHAPE, EncoderShape
 from xlbench_specs.plans import Plan
-from xlbench_specs.stages import EncoderParams, EvaluateParams, Stage, TrainParams
+from xlbench_specs.stages import (
+    EncoderParams,
+    EvaluateParams,
+    PrepareParams,
+    Stage,
+    TrainParams,
+)
 
 from xlbench_operator.planning.doses import Tasks
 
@@ -21,7 +27,8 @@ FORWARD_AND_BACKWARD = 3
 MODEL = (
     "forward FLOPs of a token = layers x (2 x (4 H^2 + 2 H F) + 4 L H), with width H, feed-forward "
     "width F and the task's mean length L in tokens; training takes 3 x in trained layers and 1 x "
-    "in frozen ones, evaluation 1 x; embeddings, heads, tokenising and starting are not counted"
+    "in frozen ones, evaluation and a phase's look at its dev sets 1 x; embeddings, heads, "
+    "tokenising and starting are not counted"
 )
 
 KEPT = (
@@ -37,6 +44,8 @@ class Work(NamedTuple):
     """What tells the texts from others."""
     tokens: float
     """Tokens that the encoder sees."""
+    trained: bool
+    """Whether they are trained on."""
     trained_flops: float
     """In layers that the model's chain trains."""
     frozen_flops: float
@@ -53,13 +62,13 @@ class Cost:
     """Estimated work of a plan."""
 
     train_flops: float
-    """All train stages."""
+    """All train stages, the dev sets that they are looked at by among them."""
     evaluate_flops: float
     """All evaluate stages."""
     kept_flops: float
     """The part of both that frozen layers computed for another stage before, on the same texts."""
     tokens: int
-    """Tokens that train stages see, shared training counted once."""
+    """Tokens that are trained on, shared training counted once."""
     assumed: tuple[str, ...]
     """Encoders whose shape is not known and taken for XLM-R base's."""
 
@@ -111,7 +120,7 @@ def cost_of(plan: Plan, tasks: Tasks) -> Cost:
         kind = plan.stages[key].kind
         for work in parts:
             flops[kind] += work.flops
-            tokens += round(work.tokens) if kind == "train" else 0
+            tokens += round(work.tokens) if work.trained else 0
             frozen += work.frozen_flops
             once[work.texts] = work.frozen_flops
     unknown = {
@@ -140,19 +149,17 @@ def works_of(plan: Plan, tasks: Tasks) -> Mapping[str, list[Work]]:
                 below = layers[stage.inputs["init"]]
                 layers[key] = below._replace(frozen=min(below.frozen, _lowest_trained(params)))
                 works[key] = [
-                    _work(
-                        layers[key],
-                        _drawn(stage, params, task),
-                        length(task),
-                        passes=FORWARD_AND_BACKWARD,
-                    )
+                    _work(layers[key], _drawn(stage, params, task), length(task), trained=True)
                     for task in params.tasks
+                ] + [
+                    _work(layers[key], dev, length(task), trained=False)
+                    for task, dev in _dev_sets(plan, stage, tasks)
                 ]
             case EvaluateParams() as params:
                 size = tasks[params.task].size("test", params.language)
                 asked = _Texts((stage.inputs["data"],), size)
                 model = layers[stage.inputs["model"]]
-                works[key] = [_work(model, asked, length(params.task), passes=1)]
+                works[key] = [_work(model, asked, length(params.task), trained=False)]
             case _:
                 pass
     return works
@@ -181,11 +188,26 @@ def _drawn(stage: Stage, params: TrainParams, task: str) -> _Texts:
     return _Texts((*sets, params.seed, dose.occurrence, examples), examples)
 
 
-def _work(layers: _Layers, texts: _Texts, length: float, *, passes: int) -> Work:
+def _dev_sets(plan: Plan, stage: Stage, tasks: Tasks) -> Iterator[tuple[str, _Texts]]:
+    """What a phase is looked at by, of each task."""
+    for role, key in stage.inputs.items():
+        params = plan.stages[key].params
+        if role.startswith("dev/") and isinstance(params, PrepareParams):
+            size = tasks[params.task].size(params.split, params.language)
+            yield params.task, _Texts((key,), size)
+
+
+def _work(layers: _Layers, texts: _Texts, length: float, *, trained: bool) -> Work:
     tokens = texts.examples * length
     layer = tokens * layer_flops(layers.shape, length)
-    trained = passes * (layers.shape.layers - layers.frozen)
-    return Work((layers, *texts.identity), tokens, trained * layer, layers.frozen * layer)
+    above = layers.shape.layers - layers.frozen
+    return Work(
+        texts=(layers, *texts.identity),
+        tokens=tokens,
+        trained=trained,
+        trained_flops=(FORWARD_AND_BACKWARD if trained else 1) * above * layer,
+        frozen_flops=layers.frozen * layer,
+    )
 
 
 def layer_flops(shape: EncoderShape, length: float) -> float:

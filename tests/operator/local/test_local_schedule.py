@@ -217,7 +217,6 @@ class TestRates:
         factor = (3 * before[train] + 5 * before[other]) / both
         assert rates.cost_s(train) == pytest.approx(factor * before[train])
 
-
     def test_what_frozen_layers_said_is_not_expected_to_be_computed_again(self, plan_of_frozen):
         plan = plan_of_frozen
         rates = Rates(plan, graph_of(plan), task_table())
