@@ -30,7 +30,6 @@ MODEL = (
     "in frozen ones, evaluation and a phase's look at its dev sets 1 x; embeddings, heads, "
     "tokenising and starting are not counted"
 )
-
 KEPT = (
     "frozen layers on texts that they have seen for another stage; a local run keeps what they "
     "said, as far as its scratch space goes, and pods compute it again"
@@ -113,22 +112,20 @@ def sharing_of(plan: Plan) -> Sharing:
 
 def cost_of(plan: Plan, tasks: Tasks) -> Cost:
     """The work of a plan by the model that `MODEL` states."""
-    works = works_of(plan, tasks)
     flops = dict.fromkeys(("train", "evaluate"), 0.0)
-    tokens, frozen, once = 0, 0.0, {}
-    for key, parts in works.items():
-        kind = plan.stages[key].kind
-        for work in parts:
-            flops[kind] += work.flops
+    tokens, kept = 0, 0.0
+    said: set[object] = set()
+    for key, works in works_of(plan, tasks).items():
+        for work in works:
+            flops[plan.stages[key].kind] += work.flops
             tokens += round(work.tokens) if work.trained else 0
-            frozen += work.frozen_flops
-            once[work.texts] = work.frozen_flops
+            kept += work.frozen_flops if work.texts in said else 0.0
+            said.add(work.texts)
     unknown = {
         each.params.model
         for each in plan.stages.values()
         if isinstance(each.params, EncoderParams) and shape_of(each.params) is None
     }
-    kept = frozen - sum(once.values())
     return Cost(flops["train"], flops["evaluate"], kept, tokens, tuple(sorted(unknown)))
 
 
