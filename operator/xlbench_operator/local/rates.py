@@ -4,6 +4,7 @@ Decides the order of work and the time left that is shown, never a result. Pure 
 told. Called by `execute`.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 from xlbench_specs.plans import Plan
@@ -30,7 +31,8 @@ TOKENISED_PER_S = 150_000
 class Rates:
     """Seconds that stages take, a factor on what is expected for each kind and encoder.
 
-    What frozen layers say of a text is expected to cost the first stage that asks, as it is kept.
+    What frozen layers say of texts is computed by the first stage that asks, and kept. Until then
+    each stage that will ask is taken to bear an equal part of it.
     """
 
     def __init__(self, plan: Plan, graph: Graph, tasks: Tasks) -> None:
@@ -41,6 +43,7 @@ class Rates:
             key: FIXED_S[stage.kind] + _by_size_s(stage, tasks)
             for key, stage in plan.stages.items()
         }
+        self._asking = Counter(work.texts for works in self._works.values() for work in works)
         self._kept: set[object] = set()
         self._seen: dict[tuple[Kind, str], tuple[float, float]] = {}
 
@@ -48,22 +51,26 @@ class Rates:
         """A stage took so long."""
         where = self._where(key)
         time_s, expected_s = self._seen.get(where, (0.0, 0.0))
-        self._seen[where] = (time_s + seconds, expected_s + self._expected_s(key))
-        self._kept.update(work.texts for work in self._works.get(key, []))
+        self._seen[where] = (time_s + seconds, expected_s + self._expected_s(key, alone=True))
+        for work in self._works.get(key, []):
+            self._asking[work.texts] -= 1
+            self._kept.add(work.texts)
 
     def cost_s(self, key: str) -> float:
         """Seconds that a stage will take, as far as is known."""
         time_s, expected_s = self._seen.get(self._where(key), (1.0, 1.0))
-        return self._expected_s(key) * time_s / expected_s
+        return self._expected_s(key, alone=False) * time_s / expected_s
 
     def _where(self, key: str) -> tuple[Kind, str]:
         return self._graph.stages[key].kind, self._graph.encoder[key]
 
-    def _expected_s(self, key: str) -> float:
-        flops = sum(
-            work.trained_flops + (0.0 if work.texts in self._kept else work.frozen_flops)
-            for work in self._works.get(key, [])
-        )
+    def _expected_s(self, key: str, *, alone: bool) -> float:
+        """Seconds by the model; `alone`: it bears all that was not kept before, not a part."""
+        flops = 0.0
+        for work in self._works.get(key, []):
+            flops += work.trained_flops
+            if work.texts not in self._kept:
+                flops += work.frozen_flops / (1 if alone else self._asking[work.texts])
         return self._beside_s[key] + flops / (GFLOPS * 1e9)
 
 

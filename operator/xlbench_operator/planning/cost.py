@@ -17,6 +17,7 @@ from xlbench_specs.stages import (
     Stage,
     TrainParams,
 )
+from xlbench_specs.tasks import TaskKind
 
 from xlbench_operator.planning.doses import Tasks
 
@@ -24,6 +25,8 @@ GFLOPS = 40.0
 """GFLOP/s assumed of one trainer process: about one CPU core; a run shows the real number."""
 FORWARD_AND_BACKWARD = 3
 """Passes worth of work in an update of a trained layer; a frozen one has the forward pass only."""
+UNCUT: tuple[TaskKind, ...] = ("choice", "span")
+"""Kinds whose examples are several sequences, an option or a window each, however long."""
 MODEL = (
     "forward FLOPs of a token = layers x (2 x (4 H^2 + 2 H F) + 4 L H), with width H, feed-forward "
     "width F and the task's mean length L in tokens; training takes 3 x in trained layers and 1 x "
@@ -133,7 +136,10 @@ def works_of(plan: Plan, tasks: Tasks) -> Mapping[str, list[Work]]:
     """Train and evaluate stages by key: what they compute on each of their sets of texts."""
 
     def length(task: str) -> float:
-        return min(tasks[task].tokens_per_example, plan.spec.spec.training.max_length)
+        tokens = tasks[task].tokens_per_example
+        if tasks[task].kind in UNCUT:
+            return tokens
+        return min(tokens, plan.spec.spec.training.max_length)
 
     layers: dict[str, _Layers] = {}
     works: dict[str, list[Work]] = {}

@@ -217,17 +217,19 @@ class TestRates:
         factor = (3 * before[train] + 5 * before[other]) / both
         assert rates.cost_s(train) == pytest.approx(factor * before[train])
 
-    def test_what_frozen_layers_said_is_not_expected_to_be_computed_again(self, plan_of_frozen):
+    def test_what_frozen_layers_say_is_computed_once(self, plan_of_frozen):
         plan = plan_of_frozen
         rates = Rates(plan, graph_of(plan), task_table())
         first, second = (model.evaluations[0].key for model in plan.models)
         assert plan.stages[first].inputs["data"] == plan.stages[second].inputs["data"]
-        before = rates.cost_s(second)
-        assert rates.cost_s(first) == before
-        rates.observe(first, before)  # just as expected: the factor stays 1
-        after = rates.cost_s(second)
-        fixed = FIXED_S["evaluate"]
-        assert after - fixed == pytest.approx((before - fixed) * 4 / 12)
+
+        def layers_s(key):
+            return rates.cost_s(key) - FIXED_S["evaluate"]
+
+        layer_s = layers_s(first) / (4 + 8 / 2)  # four are its own, both bear half of eight
+        assert layers_s(second) == pytest.approx((4 + 8 / 2) * layer_s)
+        rates.observe(first, FIXED_S["evaluate"] + 12 * layer_s)  # as expected: the factor stays 1
+        assert layers_s(second) == pytest.approx(4 * layer_s)
 
 
 class TestGraphOfAPlan:

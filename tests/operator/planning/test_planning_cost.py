@@ -52,6 +52,13 @@ def test_texts_are_cut_at_the_longest_input(lab):
     assert cost_of(lab.plan_of(document), lab.tasks).tokens == 60 * 32 * 8
 
 
+@pytest.mark.parametrize("kind", ["choice", "span"])
+def test_options_and_windows_are_not_cut(lab, kind):
+    tasks = {**lab.tasks, "ha-intent": lab.row("ha-intent", kind, "block-b", {"en": 2000})}
+    plan = lab.plan_of(lab.arms({"tasks": [T]}, training={"maxLength": 8}, seeds=[1]), tasks=tasks)
+    assert cost_of(plan, tasks).tokens == 60 * 32 * 10
+
+
 def test_an_encoder_of_unknown_shape_is_taken_for_xlm_r_base_and_named(lab):
     cost = cost_of(lab.plan_of(lab.arms({"tasks": [T]}, seeds=[1])), lab.tasks)
     assert cost.assumed == ("FacebookAI/xlm-roberta-base",)
