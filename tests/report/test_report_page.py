@@ -142,3 +142,8 @@ def test_markdown_says_the_same_as_the_page(report):
     row = report.summary.schedules[0]
     shown = f"| {row.schedule} | arm | {points(row.endpoint.mean)} ± {points(row.endpoint.sd)} |"
     assert shown in report.markdown
+
+
+def test_markdown_shows_every_figure_that_lies_beside_it(report):
+    shown = re.findall(r"^!\[[^]]+\]\((.+)\)$", report.markdown, re.MULTILINE)
+    assert sorted(shown) == sorted(name for name in report.files() if name.endswith(".svg"))
