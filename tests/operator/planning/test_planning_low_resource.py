@@ -67,6 +67,16 @@ def test_the_arms_see_the_same_of_every_task(plan):
     assert all(len(seen) == 1 for seen in rows.values())
 
 
+def test_every_dose_of_an_arm_is_of_150_updates(plan):
+    doses = {
+        (row.target, row.task): row.updates
+        for row in plan.ledger
+        if row.role == "arm" and row.target != "xcopa"
+    }
+    assert len(doses) == 3 * 4
+    assert set(doses.values()) == {150}
+
+
 def test_xcopa_trains_on_siqa_then_copa_and_on_siqa_only_so(plan):
     orders = [model.order for model in plan.models if model.target == "xcopa"]
     assert {tuple(order[-2:][0] + order[-2:][1]) for order in orders} == {("siqa", "copa")}
