@@ -29,9 +29,9 @@ UNCUT: tuple[TaskKind, ...] = ("choice", "span")
 """Kinds whose examples are several sequences, an option or a window each, however long."""
 MODEL = (
     "forward FLOPs of a token = layers x (2 x (4 H^2 + 2 H F) + 4 L H), with width H, feed-forward "
-    "width F and the task's mean length L in tokens; training takes 3 x in trained layers and 1 x "
-    "in frozen ones, evaluation and a phase's look at its dev sets 1 x; embeddings, heads, "
-    "tokenising and starting are not counted"
+    "width F and the task's mean length L in tokens; training takes 3 x in trained layers, and 1 x "
+    "in frozen ones, where each example counts once; evaluation and a phase's look at its dev sets "
+    "take 1 x; embeddings, heads, tokenising and starting are not counted"
 )
 KEPT = (
     "frozen layers on texts that they have seen for another stage; a local run keeps what they "
@@ -152,15 +152,15 @@ def works_of(plan: Plan, tasks: Tasks) -> Mapping[str, list[Work]]:
                 below = layers[stage.inputs["init"]]
                 layers[key] = below._replace(frozen=min(below.frozen, _lowest_trained(params)))
                 works[key] = [
-                    _work(layers[key], _drawn(stage, params, task), length(task), trained=True)
-                    for task in params.tasks
+                    _work(layers[key], drawn, length(task), trained=True)
+                    for task, drawn in _drawn(plan, stage, params, tasks)
                 ] + [
                     _work(layers[key], dev, length(task), trained=False)
                     for task, dev in _dev_sets(plan, stage, tasks)
                 ]
             case EvaluateParams() as params:
                 size = tasks[params.task].size("test", params.language)
-                asked = _Texts((stage.inputs["data"],), size)
+                asked = _Texts((stage.inputs["data"],), size, size)
                 model = layers[stage.inputs["model"]]
                 works[key] = [_work(model, asked, length(params.task), trained=False)]
             case _:
@@ -180,36 +180,48 @@ class _Texts(NamedTuple):
 
     identity: tuple[object, ...]
     examples: int
+    """As often as they are seen."""
+    different: int
+    """Frozen layers see each once."""
 
 
-def _drawn(stage: Stage, params: TrainParams, task: str) -> _Texts:
-    """What a phase draws of a task."""
-    dose = params.tasks[task]
-    role = f"train/{task}"
-    sets = tuple(key for name, key in stage.inputs.items() if f"{name}/".startswith(f"{role}/"))
-    examples = dose.updates * params.batch_size
-    return _Texts((*sets, params.seed, dose.occurrence, examples), examples)
+def _drawn(
+    plan: Plan, stage: Stage, params: TrainParams, tasks: Tasks
+) -> Iterator[tuple[str, _Texts]]:
+    """What a phase draws of each task."""
+    for task, dose in params.tasks.items():
+        sets = dict(_sets(plan, stage, f"train/{task}", tasks))
+        examples = dose.updates * params.batch_size
+        identity = (*sets, params.seed, dose.occurrence, examples)
+        yield task, _Texts(identity, examples, min(examples, sum(sets.values())))
 
 
 def _dev_sets(plan: Plan, stage: Stage, tasks: Tasks) -> Iterator[tuple[str, _Texts]]:
     """What a phase is looked at by, of each task."""
-    for role, key in stage.inputs.items():
+    for role in stage.inputs:
+        if role.startswith("dev/"):
+            for key, size in _sets(plan, stage, role, tasks):
+                yield role.split("/")[1], _Texts((key,), size, size)
+
+
+def _sets(plan: Plan, stage: Stage, role: str, tasks: Tasks) -> Iterator[tuple[str, int]]:
+    """The prepared sets in a role, one or one a language: key and examples."""
+    for name, key in stage.inputs.items():
         params = plan.stages[key].params
-        if role.startswith("dev/") and isinstance(params, PrepareParams):
-            size = tasks[params.task].size(params.split, params.language)
-            yield params.task, _Texts((key,), size)
+        if f"{name}/".startswith(f"{role}/") and isinstance(params, PrepareParams):
+            yield key, params.shots or tasks[params.task].size(params.split, params.language)
 
 
 def _work(layers: _Layers, texts: _Texts, length: float, *, trained: bool) -> Work:
-    tokens = texts.examples * length
-    layer = tokens * layer_flops(layers.shape, length)
+    layer = length * layer_flops(layers.shape, length)
     above = layers.shape.layers - layers.frozen
+    passes = FORWARD_AND_BACKWARD if trained else 1
     return Work(
         texts=(layers, *texts.identity),
-        tokens=tokens,
+        tokens=texts.examples * length,
         trained=trained,
-        trained_flops=(FORWARD_AND_BACKWARD if trained else 1) * above * layer,
-        frozen_flops=layers.frozen * layer,
+        trained_flops=passes * above * texts.examples * layer,
+        frozen_flops=layers.frozen * texts.different * layer,
     )
 
 

@@ -108,6 +108,22 @@ def test_what_frozen_layers_have_said_before(lab, schedules, training, layers):
     assert cost.kept_flops == pytest.approx(layers * TOKEN)
 
 
+def test_frozen_layers_see_an_example_once_however_often_it_is_drawn(lab):
+    def train_flops(updates):
+        document = lab.arms(
+            {"tasks": [T]},
+            encoders=[{"name": "e5", "model": "builtin/e5-small-q4"}],
+            seeds=[1],
+            training=FROZEN,
+            budget={"target": updates},
+        )
+        return cost_of(lab.plan_of(document), lab.tasks).train_flops
+
+    # There are 2,000 examples: 62 updates of 32 draw 1,984 of them, 200 draw all of them.
+    more = (200 - 62) * 32 * 10 * 3 * 4 + (2_000 - 1_984) * 10 * 8
+    assert train_flops(200) - train_flops(62) == pytest.approx(more * TOKEN)
+
+
 def test_other_seeds_and_other_doses_draw_other_texts(lab):
     def kept(*updates, seeds):
         document = lab.arms(
