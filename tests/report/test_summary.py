@@ -7,7 +7,8 @@ import pytest
 from xlbench_operator.analysis.evidence import read_evidence
 from xlbench_operator.analysis.report import build_report
 from xlbench_operator.analysis.rows import results_table
-from xlbench_operator.analysis.score_tables import languages_table
+from xlbench_operator.analysis.run_tables import ledger_table
+from xlbench_operator.analysis.score_tables import languages_table, probes_table
 from xlbench_operator.analysis.summary import summarise
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.results import ResultRow
@@ -324,3 +325,26 @@ def test_probes_stand_beside_chance(summary):
     for row in summary.probes:
         assert row.chance == pytest.approx(1 / row.examples, abs=1e-6)
         assert row.status == "done"
+
+
+def test_tables_tell_models_of_several_targets_apart(experiment):
+    finished = experiment(
+        targets=[{"task": "ha-intent"}, {"task": "cldr-names"}],
+        schedules=[
+            {"name": name, "phases": [{"tasks": [{"task": "ha-slots"}, {"task": "$target"}]}]}
+            for name in ("simultaneous", "sequential")
+        ],
+        languages={"codes": ["af", "cy"]},
+        probes=["django-messages"],
+    ).fill()
+    summary = _summary(finished)
+    labels = [column.label for column in probes_table(summary).columns]
+    assert labels[2:-2] == [
+        "bare e5-small",
+        "simultaneous, ha-intent",
+        "simultaneous, cldr-names",
+        "sequential, ha-intent",
+        "sequential, cldr-names",
+    ]
+    exposures = [tuple(entry.text for entry in row[:3]) for row in ledger_table(summary).rows]
+    assert len(set(exposures)) == len(exposures) == 2 * 2 * 2

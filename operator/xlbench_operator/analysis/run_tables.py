@@ -26,6 +26,7 @@ from xlbench_operator.analysis.wording import points
 
 def ledger_table(summary: Summary) -> Table:
     """Planned and recorded exposure of every schedule and task."""
+    several = len(summary.design.targets) > 1
     rows = []
     for at, row in enumerate(summary.ledger):
         path = f"ledger/{at}"
@@ -33,6 +34,7 @@ def ledger_table(summary: Summary) -> Table:
         rows.append(
             (
                 word(row.schedule, "head"),
+                *([word(row.target)] if several else []),
                 word(row.task),
                 Entry((Part(f"{row.updates_planned:,}", f"{path}/updatesPlanned"),)),
                 count_entry(row.updates, f"{path}/updates"),
@@ -53,6 +55,7 @@ def ledger_table(summary: Summary) -> Table:
         ),
         columns=(
             Column("schedule", numeric=False),
+            *([Column("target", numeric=False)] if several else []),
             Column("task", numeric=False),
             Column("updates planned"),
             Column("recorded"),

@@ -352,12 +352,20 @@ def probes_table(summary: Summary) -> Table:
         columns=(
             Column("language", numeric=False),
             Column("probe", numeric=False),
-            *(Column(schedule or f"bare {encoder}") for encoder, schedule, _ in models),
+            *(Column(_probed(summary, *model)) for model in models),
             Column("chance"),
             Column("pool"),
         ),
         rows=tuple(rows),
     )
+
+
+def _probed(summary: Summary, encoder: str, schedule: str | None, target: str | None) -> str:
+    """What to call a model that is probed."""
+    if schedule is None:
+        return f"bare {encoder}"
+    several = len(summary.design.targets) > 1
+    return f"{schedule}, {target}" if several else schedule
 
 
 def xtreme_r_table(summary: Summary) -> Table:
