@@ -46,6 +46,7 @@ class Rates:
         self._asking = Counter(work.texts for works in self._works.values() for work in works)
         self._kept: set[object] = set()
         self._seen: dict[tuple[Kind, str], tuple[float, float]] = {}
+        self._costs: dict[str, float] = {}
 
     def observe(self, key: str, seconds: float) -> None:
         """A stage took so long."""
@@ -55,11 +56,14 @@ class Rates:
         for work in self._works.get(key, []):
             self._asking[work.texts] -= 1
             self._kept.add(work.texts)
+        self._costs.clear()
 
     def cost_s(self, key: str) -> float:
         """Seconds that a stage will take, as far as is known."""
-        time_s, expected_s = self._seen.get(self._where(key), (1.0, 1.0))
-        return self._expected_s(key, alone=False) * time_s / expected_s
+        if key not in self._costs:
+            time_s, expected_s = self._seen.get(self._where(key), (1.0, 1.0))
+            self._costs[key] = self._expected_s(key, alone=False) * time_s / expected_s
+        return self._costs[key]
 
     def _where(self, key: str) -> tuple[Kind, str]:
         return self._graph.stages[key].kind, self._graph.encoder[key]

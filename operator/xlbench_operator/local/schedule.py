@@ -67,14 +67,12 @@ def left_s(board: Board, cost: Cost, jobs: int, running: Mapping[str, float]) ->
 
     `running` maps stages to the part of them that is done, in [0, 1].
     """
-
-    def rest(key: str) -> float:
-        if board.states[key] in ENDED:
-            return 0.0
-        return cost(key) * (1.0 - running.get(key, 0.0))
-
-    longest = max(ranks(board.graph, rest).values(), default=0.0)
-    return max(longest, sum(map(rest, board.graph.stages)) / jobs)
+    rest = {
+        key: 0.0 if state in ENDED else cost(key) * (1.0 - running.get(key, 0.0))
+        for key, state in board.states.items()
+    }
+    longest = max(ranks(board.graph, rest.__getitem__).values(), default=0.0)
+    return max(longest, sum(rest.values()) / jobs)
 
 
 def _ranked(board: Board, cost: Cost) -> list[tuple[str, ...]]:
