@@ -33,15 +33,15 @@ def test_a_score_is_a_sum_of_counts_and_none_where_there_is_none():
     }
 
 
-def made(lengths, labels, gold, each=1):
+def made(lengths, labels, gold, each=1, firsts=None):
     """A prepared set of so many tokens a sequence."""
-    count = len(lengths) // each
+    count = len(gold)
     return PreparedSet(
         ids=np.zeros(sum(lengths), np.int32),
         offsets=np.cumsum([0, *lengths]),
         labels=np.array(labels, np.int32),
         items=Items([f"x{number}" for number in range(count)], ["p"] * count, ["c"] * count, gold),
-        firsts=evenly(count, each),
+        firsts=evenly(count, each) if firsts is None else np.array(firsts),
         label_names=["wrong"] * 9,
     )
 
@@ -107,16 +107,14 @@ def test_span_scores_are_seqevals(pairs):
         assert (found[metric] or 0.0) == pytest.approx(value)
 
 
-def test_words_beyond_the_longest_length_are_outside_any_span():
-    # [CLS] first, then two of three words; the third was cut.
-    prepared = made([3], [IGNORED, 1, 2], ["B-x I-x B-x"])
+def test_the_parts_of_a_long_sentence_are_judged_as_one():
+    # Two sentences; the first in two sequences of [CLS] and its words, the second in one.
+    labels = [IGNORED, 1, 2, IGNORED, 2, IGNORED, 0]
+    prepared = made([3, 2, 2], labels, ["B-x I-x I-x", "O"], firsts=[0, 2, 3])
     slots = task_row("tagging", ["span_f1", "accuracy"], ["O", "B-x", "I-x"])
-    rows = judged(slots, prepared, one_hot(0, 1, 2))
-    assert {each.predicted for each in rows} == {"B-x I-x O"}
-    assert scores(slots, rows) == {
-        "span_f1": pytest.approx(2 / 3),
-        "accuracy": pytest.approx(2 / 3),
-    }
+    rows = judged(slots, prepared, one_hot(0, 1, 2, 0, 2, 0, 1))
+    assert list(dict.fromkeys(each.predicted for each in rows)) == ["B-x I-x I-x", "B-x"]
+    assert scores(slots, rows) == {"span_f1": pytest.approx(2 / 3), "accuracy": 3 / 4}
 
 
 def test_a_sentence_without_spans_is_kept_and_weighs_nothing():
@@ -138,13 +136,16 @@ def test_types_that_only_one_side_knows_are_outside_for_both():
 
 
 def test_parts_of_speech_have_accuracy_and_xtremes_f1():
-    # Said NOUN NOUN for NOUN VERB: 1 of 2 words; one entity said, two gold, none right. The third
-    # word was cut: what is not said is wrong.
-    prepared = made([3], [IGNORED, 0, 0], ["NOUN VERB X"])
-    parts = task_row("tagging", ["accuracy", "xtreme_f1"], ["NOUN", "VERB", "X"])
-    rows = judged(parts, prepared, one_hot(0, 0, 0))
-    assert {each.predicted for each in rows} == {"NOUN NOUN _"}
-    assert scores(parts, rows) == {"accuracy": pytest.approx(1 / 3), "xtreme_f1": 0.0}
+    # Said NOUN NOUN ADV for NOUN VERB ADV: 2 of 3 words; of runs of equal tags two said, three
+    # gold, and of these ADV alone is right.
+    prepared = made([4], [IGNORED, 0, 1, 2], ["NOUN VERB ADV"])
+    parts = task_row("tagging", ["accuracy", "xtreme_f1"], ["NOUN", "VERB", "ADV"])
+    rows = judged(parts, prepared, one_hot(0, 0, 0, 2))
+    assert {each.predicted for each in rows} == {"NOUN NOUN ADV"}
+    assert scores(parts, rows) == {
+        "accuracy": pytest.approx(2 / 3),
+        "xtreme_f1": pytest.approx(2 / 5),
+    }
 
 
 def test_the_option_with_the_largest_logit_is_chosen():

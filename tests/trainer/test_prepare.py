@@ -45,8 +45,9 @@ def prepared(tiny_folder, tmp_path, lab_world, monkeypatch, lab):
         family = FAMILIES["bert"].model_copy(update={"prefix": prefix})
         monkeypatch.setattr(prepare, "family_in", lambda *_: family)
         record = prepare.run(lab.prepare(name, **more).params, tiny_folder, "folder", payload)
-        assert {each.name for each in payload.iterdir()} == {*tokens.FILES, FINGERPRINTS_FILE}
-        return tokens.read({each: payload / each for each in tokens.FILES}), record
+        written = {each.name: each for each in payload.iterdir()}
+        assert written.keys() - {tokens.FIRSTS_FILE} == {*tokens.FILES, FINGERPRINTS_FILE}
+        return tokens.read(written), record
 
     return run
 
@@ -88,11 +89,41 @@ def test_the_first_token_of_a_word_bears_its_tag(prepared):
     assert record.labels == {"B-city": 1, "I-city": 1, "O": 1}
 
 
-def test_a_tagged_sentence_that_is_cut_keeps_its_gold(prepared):
-    tags = ["B-city", "I-city", "O", "O"]
-    found, record = prepared("spans", texts(["w1", "w2", "w3", "w4"], labels=tags), max_length=4)
-    assert found.labels.tolist() == [IGNORED, 1, 2, IGNORED]
-    assert found.items.gold == ["B-city I-city O O"]
+def test_a_long_tagged_sentence_goes_on_in_another_sequence(prepared):
+    tags = ["B-city", "I-city", "O", "B-city", "O"]
+    long = texts([f"w{number}" for number in range(1, 6)], labels=tags)
+    found, record = prepared("spans", long + texts(["w6"], labels=["O"]), "w9 ", max_length=5)
+    assert rows_of(found) == [
+        [CLS, word(9), word(1), word(2), SEP],
+        [CLS, word(9), word(3), word(4), SEP],
+        [CLS, word(9), word(5), SEP],
+        [CLS, word(9), word(6), SEP],
+    ]
+    none = [IGNORED, IGNORED]
+    assert found.labels.tolist() == [
+        *(*none, 1, 2, IGNORED),
+        *(*none, 0, 1, IGNORED),
+        *(*none, 0, IGNORED),
+        *(*none, 0, IGNORED),
+    ]
+    assert found.firsts.tolist() == [0, 3, 4]
+    assert found.items.gold == ["B-city I-city O B-city O", "O"]
+    assert record.truncated == 0
+
+
+def test_a_word_longer_than_a_sequence_is_cut_and_counted(prepared):
+    given = texts(["w1", "w2 w3 w4 w5", "w6"], labels=["O", "B-city", "O"])
+    found, record = prepared("spans", given, max_length=5)
+    assert rows_of(found) == [
+        [CLS, word(1), SEP],
+        [CLS, word(2), word(3), word(4), SEP],
+        [CLS, word(6), SEP],
+    ]
+    assert found.labels.tolist() == [
+        *(IGNORED, 0, IGNORED),
+        *(IGNORED, 1, IGNORED, IGNORED, IGNORED),
+        *(IGNORED, 0, IGNORED),
+    ]
     assert record.truncated == 1
 
 

@@ -30,8 +30,6 @@ LONGEST_ANSWER = 30
 """Tokens of an answer. Source: google-research/xtreme, `third_party/run_squad.py`."""
 RANKS = 20
 """How deep rankings are looked at: XTREME-R's mAP@20."""
-UNSAID = "_"
-"""Tag of a word that the model never saw, beyond the longest length, where tags have no `O`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +134,7 @@ def _chosen(case: Case) -> Rows:
 def _tagged(case: Case) -> Rows:
     """Tags of whole sentences; a tag that the task does not have counts as `O`, if it has that."""
     gold = [_known(tags.split(), case) for tags in case.prepared.items.gold]
-    told = [_told(place, len(tags), case) for place, tags in enumerate(gold)]
+    told = [_told(place, case) for place in range(len(gold))]
     for place, by_kind in enumerate(found(gold, told)):
         right = sum(one == other for one, other in zip(gold[place], told[place], strict=True))
         counts = [*_entity_counts(case.task, by_kind), ("accuracy", "", right, len(gold[place]))]
@@ -163,15 +161,14 @@ def _known(tags: Labels, case: Case) -> list[str]:
     return [case.task.read_as(tag, case.head) for tag in tags]
 
 
-def _told(place: int, words: int, case: Case) -> list[str]:
+def _told(place: int, case: Case) -> list[str]:
     """The tags that a sentence was given, one for each of its words."""
-    start, stop = case.prepared.offsets[place : place + 2]
+    start, stop = case.prepared.offsets[case.prepared.firsts[place : place + 2]]
     scored = case.prepared.labels[start:stop] != IGNORED
     told = [case.head.labels[number] for number in case.said[start:stop][scored].argmax(-1)]
     if "O" not in case.task.labels:
-        return told + [UNSAID] * (words - len(told))
-    known = [tag if tag in case.task.labels else "O" for tag in told]
-    return known + ["O"] * (words - len(told))
+        return told
+    return [tag if tag in case.task.labels else "O" for tag in told]
 
 
 def _answered(case: Case) -> Rows:

@@ -4,6 +4,7 @@ Decides what goes into one sequence, what is cut, and which token bears which la
 recipe `prepare`; nothing here reads or writes a file.
 """
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -171,24 +172,59 @@ def _searched(
 def _tagged(
     examples: Sequence[Example], number: dict[str, int], tokeniser: Tokeniser
 ) -> _Sequences:
-    """One sequence a sentence; the first token of each word bears its tag."""
+    """As many sequences a sentence as it needs; the first token of each word bears its tag.
+
+    A sentence that is too long goes on in another sequence, from the first word that does not fit:
+    every word is tagged. A sentence counts as cut where one of its words alone does not fit.
+
+    Source: google-research/xtreme 09182488, `udpos_tokenize_preprocess` in `utils_preprocess.py`;
+    there an unknown token stands for such a word, here its first tokens do.
+    """
     before = tokeniser.prefix.split()
     spaced = _wants_spaces(tokeniser.inner)
     rows: list[list[int]] = []
     labels: list[int] = []
-    truncated = 0
+    counts, truncated = [], 0
     for each in examples:
         words = [*before, *(_visible(word, tokeniser.inner) for word in each.segments)]
         if spaced:
             words[1:] = [f" {word}" for word in words[1:]]
-        encoded = tokeniser.inner(
-            words, is_split_into_words=True, truncation=True, max_length=tokeniser.max_length
-        )
-        row = _first_tokens(encoded.word_ids(), len(before), each.labels, number)
-        rows.append(encoded["input_ids"])
-        labels.extend(row)
-        truncated += sum(label != IGNORED for label in row) < len(each.labels)
-    return _Sequences(rows, evenly(len(examples), 1), truncated, labels)
+        encoded = tokeniser.inner(words, is_split_into_words=True)
+        ids, edges = encoded["input_ids"], _edges(encoded.word_ids(), len(before))
+        head, tail = ids[: edges[0]], ids[edges[-1] :]
+        room = max(1, tokeniser.max_length - len(head) - len(tail))
+        parts = _parts(edges, room)
+        for start, stop in parts:
+            row = [*head, *ids[edges[start] : edges[stop]][:room], *tail]
+            tags = [IGNORED] * len(row)
+            for word in range(start, stop):
+                tags[edges[word] - edges[start] + len(head)] = number[each.labels[word]]
+            rows.append(row)
+            labels += tags
+        counts.append(len(parts))
+        truncated += any(stop - start > room for start, stop in itertools.pairwise(edges))
+    firsts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    return _Sequences(rows, firsts, truncated, labels)
+
+
+def _edges(word_ids: Sequence[int | None], before: int) -> list[int]:
+    """The first token of each word after the `before` first ones, and where the last one ends."""
+    pairs = itertools.pairwise([None, *word_ids])
+    firsts = [
+        place
+        for place, (last, word) in enumerate(pairs)
+        if word is not None and word >= before and word != last
+    ]
+    return [*firsts, 1 + max(place for place, word in enumerate(word_ids) if word is not None)]
+
+
+def _parts(edges: Sequence[int], room: int) -> list[tuple[int, int]]:
+    """Words of each sequence, from one up to another, as many as there is room for tokens."""
+    starts = [0]
+    for word in range(1, len(edges) - 1):
+        if edges[word + 1] - edges[starts[-1]] > room:
+            starts.append(word)
+    return list(itertools.pairwise([*starts, len(edges) - 1]))
 
 
 def _wants_spaces(inner: PreTrainedTokenizerFast) -> bool:
@@ -203,19 +239,6 @@ def _wants_spaces(inner: PreTrainedTokenizerFast) -> bool:
         for words in (["w", "b"], ["w", " b"])
     )
     return bool(plain != text == spaced)
-
-
-def _first_tokens(
-    word_ids: list[int | None], skipped: int, tags: tuple[str, ...], number: dict[str, int]
-) -> list[int]:
-    seen: set[int] = set()
-    row = []
-    for word in word_ids:
-        first = word is not None and word >= skipped and word not in seen
-        row.append(number[tags[word - skipped]] if first and word is not None else IGNORED)
-        if word is not None:
-            seen.add(word)
-    return row
 
 
 def _visible(word: str, inner: PreTrainedTokenizerFast) -> str:

@@ -21,11 +21,12 @@ ABOUT = About(
     description="which part of speech is each word?",
     protocol=(
         "Trained on XTREME's English train file; scored on the first token of each word, as XTREME "
-        "does. xtreme_f1 is XTREME's score: seqeval's F1 of bare tags, where equal neighbours are "
-        "one entity. Test files were tagged again by ToPro's authors, since XTREME's bear no tags; "
-        "multiword tokens are one token with the tag of one of its words. de, ru and the English "
-        "dev set are UD treebanks as they are now, by syntactic words. zh is split into words that "
-        "most encoders never saw as such: about a third right is usual."
+        "does; a sentence longer than a sequence goes on in another one, as there. xtreme_f1 is "
+        "XTREME's score: seqeval's F1 of bare tags, where equal neighbours are one entity. Test "
+        "files were tagged again by ToPro's authors, since XTREME's bear no tags; multiword tokens "
+        "are one token with the tag of one of its words. de, ru and the English dev set are UD "
+        "treebanks as they are now, by syntactic words. zh is split into words that most encoders "
+        "never saw as such: about a third right is usual."
     ),
     kind="tagging",
     metrics=("accuracy", "xtreme_f1"),
@@ -35,7 +36,7 @@ ABOUT = About(
         **udpos_now.repositories("test", _FROM_UD),
         **udpos_now.repositories("dev", ("en",)),
     },
-    version="udpos-1",
+    version="udpos-2",
     train_source="universal-dependencies",
     licence="that of each treebank, some CC-BY-NC-SA",
     non_commercial=True,

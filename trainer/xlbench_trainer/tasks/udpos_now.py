@@ -145,7 +145,7 @@ ABOUT = About(
     metrics=("accuracy", "xtreme_f1"),
     labels=sentences.UPOS,
     repositories=repositories("test", _TEST),
-    version="udpos-now-1",
+    version="udpos-now-2",
     train_source="universal-dependencies",
     licence=(
         "that of each treebank: CC-BY-SA; non-commercial (CC-BY-NC-SA): Arabic-PADT, Bambara-CRB, "

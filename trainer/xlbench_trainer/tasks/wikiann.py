@@ -37,7 +37,7 @@ ABOUT = About(
         _PROCESSED: "68f82e29e71a4e425069ff398a61387c24c0f30d",
         _DRAWS: "80e5e81703bbe02e4ff9ab9c3abe3b7109e9e26d",
     },
-    version="wikiann-1",
+    version="wikiann-2",
     train_source="wikipedia",
     licence="none stated (XTREME-R's task)",
     cluster="sentence",
