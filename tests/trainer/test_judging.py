@@ -220,15 +220,30 @@ def test_a_span_set_without_its_texts_is_refused():
 def test_retrieval_worked_by_hand():
     texts = [[1.0, 0.2], [2.0, 0.0], [0.9, 1.0], [0.0, 5.0], [0.0, 1.0], [-1.0, 0.0]]
     # Cosines: x0 nearest English x0; x1 (0.9, 1.0) nearest x1; x2 (0, 1) nearest x1, not x2.
+    # The other way round, as XTREME asks: English x0 nearest x0, x1 (0, 1) nearest x2, x2 x2.
     prepared = replace(made([1] * 6, [], [""] * 3, each=2), label_names=[])
-    match = task_row("retrieval", ["accuracy_at_1"])
+    match = task_row("retrieval", ["accuracy_from_english", "accuracy_at_1"])
     rows = judged(match, prepared, np.array(texts, np.float32))
-    assert [(each.gold, each.predicted, each.numerator) for each in rows] == [
-        ("x0", "x0", 1),
-        ("x1", "x1", 1),
-        ("x2", "x1", 0),
+    said = [(each.name, each.gold, each.predicted, each.numerator) for each in rows]
+    assert said == [
+        ("accuracy_at_1", "x0", "x0", 1),
+        ("accuracy_at_1", "x1", "x1", 1),
+        ("accuracy_at_1", "x2", "x1", 0),
+        ("accuracy_from_english", "x0", "x0", 1),
+        ("accuracy_from_english", "x1", "x2", 0),
+        ("accuracy_from_english", "x2", "x2", 1),
     ]
-    assert scores(match, rows) == {"accuracy_at_1": pytest.approx(2 / 3)}
+    assert scores(match, rows) == {
+        "accuracy_from_english": pytest.approx(2 / 3),
+        "accuracy_at_1": pytest.approx(2 / 3),
+    }
+
+
+def test_what_diverged_finds_nothing_and_stops_nothing():
+    prepared = replace(made([1] * 4, [], [""] * 2, each=2), label_names=[])
+    match = task_row("retrieval", ["accuracy_at_1"])
+    rows = judged(match, prepared, np.full((4, 2), np.nan, np.float32))
+    assert [each.predicted for each in rows] == ["x0", "x0"]
 
 
 def pooled(queries, pool, gold):

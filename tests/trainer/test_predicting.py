@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from xlbench_trainer import predicting
-from xlbench_trainer.encoders import embed, load, middle_layer, run_layers
+from xlbench_trainer.encoders import MINING_LAYERS, embed, load, middle_layer, run_layers
 from xlbench_trainer.layouts import layout
 from xlbench_trainer.models import Head, HeadShape
 from xlbench_trainer.packing import Packer, Source, source_of
@@ -143,7 +143,13 @@ def test_texts_that_are_searched_for_are_means_over_tokens_after_a_layer_in_the_
         assert np.allclose(features[row], states[2][0, 0], atol=1e-6)
 
 
-@pytest.mark.parametrize(("layers", "middle"), [(12, 8), (24, 14), (2, 2), (6, 4), (22, 13)])
-def test_the_middle_layer_is_xtremes(layers, middle):
-    config = SimpleNamespace(num_hidden_layers=layers)
-    assert middle_layer(SimpleNamespace(model=SimpleNamespace(config=config))) == middle
+@pytest.mark.parametrize(
+    ("layers", "middle", "mining"),
+    [(12, 8, 8), (16, 12, 12), (24, 14, 8), (2, 2, 2), (6, 4, 4), (22, 13, 13)],
+)
+def test_the_middle_layer_is_xtremes(layers, middle, mining):
+    encoder = SimpleNamespace(
+        model=SimpleNamespace(config=SimpleNamespace(num_hidden_layers=layers))
+    )
+    assert middle_layer(encoder) == middle
+    assert middle_layer(encoder, MINING_LAYERS) == mining

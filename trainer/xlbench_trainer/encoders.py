@@ -6,7 +6,7 @@ frozen ones can be kept.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -72,11 +72,16 @@ DROPOUTS = (
 """Settings that hold the dropout of an encoder's body, by the names that model types use."""
 
 
-MIDDLE_LAYERS = {12: 8, 24: 14}
+MIDDLE_LAYERS = {12: 8, 16: 12, 24: 14}
 """Layers to the one that XTREME compares; of other encoders the one after seven twelfths.
 
 Source: google-research/xtreme 4e6401c6, `third_party/evaluate_retrieval.py`, takes the one of index
-7 of 12; `nyu-mll/jiant` the 14th of 24.
+7 among the last 12 of an encoder's outputs; `nyu-mll/jiant` the 14th of 24.
+"""
+MINING_LAYERS = {**MIDDLE_LAYERS, 24: 8}
+"""The same for the mining of translations.
+
+Source: google-research/xtreme 5cc0e78f, `scripts/run_bucc2018.sh`: index 7 among the last 12 or 24.
 """
 
 
@@ -226,6 +231,14 @@ def read_model(folder: Path, config: PreTrainedConfig, family: EncoderFamily) ->
     return cast("PreTrainedModel", model)
 
 
+def longest_text(config: PreTrainedConfig, family: EncoderFamily) -> int | None:
+    """Tokens of the longest text that an encoder has positions for; None: of any length."""
+    if family.positions == "relative":
+        return None
+    before = int(config.pad_token_id) + 1 if family.positions == "after padding" else 0
+    return int(config.max_position_embeddings) - before
+
+
 @cache
 def load_tokeniser(folder: Path) -> PreTrainedTokenizerFast:
     """The snapshot's fast tokeniser; loaded once, since a large vocabulary takes a second."""
@@ -233,10 +246,10 @@ def load_tokeniser(folder: Path) -> PreTrainedTokenizerFast:
     return cast("PreTrainedTokenizerFast", loaded)
 
 
-def middle_layer(encoder: Encoder) -> int:
+def middle_layer(encoder: Encoder, layers: Mapping[int, int] = MIDDLE_LAYERS) -> int:
     """The layer, counted from 1, after which texts that are searched for are compared."""
     count = int(encoder.model.config.num_hidden_layers)
-    return MIDDLE_LAYERS.get(count, min(count, count * 7 // 12 + 1))
+    return layers.get(count, min(count, count * 7 // 12 + 1))
 
 
 def hidden_after(encoder: Encoder, pack: Pack, layer: int) -> Tensor:

@@ -209,7 +209,8 @@ def _retrieved(case: Case) -> Rows:
     if "mining_f1" in case.task.metrics:
         yield from _mined(case, queries, pool, names)
         return
-    best = ranking.ranked(ranking.unit(queries), ranking.unit(pool), RANKS).candidates
+    queries, pool = ranking.unit(queries), ranking.unit(pool)
+    best = ranking.ranked(queries, pool, RANKS).candidates
     for place, gold in enumerate(case.prepared.items.gold):
         right = gold.split() or [case.prepared.items.example_id[place]]
         told = [names[number] for number in best[place]]
@@ -218,6 +219,10 @@ def _retrieved(case: Case) -> Rows:
         if "map_at_20" in case.task.metrics:
             partly = round(ranking.average_precision(told, right, RANKS) * PARTS)
             yield case.row(place, told[0], ("map_at_20", "", partly, PARTS), " ".join(right))
+    if "accuracy_from_english" in case.task.metrics:
+        for place, (first,) in enumerate(ranking.ranked(pool, queries, 1).candidates):
+            hit = ("accuracy_from_english", "", int(first == place), 1)
+            yield case.row(place, names[first], hit, names[place])
 
 
 def _sides(case: Case) -> tuple[Said, Said, Labels]:

@@ -26,6 +26,7 @@ _METRIC_NAMES = {
     "mlqa_f1": "F1 (MLQA)",
     "mlqa_em": "exact match (MLQA)",
     "accuracy_at_1": "accuracy at 1",
+    "accuracy_from_english": "accuracy at 1 from English",
     "map_at_20": "mAP@20",
     "mining_f1": "F1 of mined pairs",
 }

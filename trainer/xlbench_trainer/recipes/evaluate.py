@@ -18,7 +18,7 @@ from xlbench_specs.stages import METRICS, EvaluateParams, Stage
 from xlbench_specs.store import CorruptError, NotFoundError, finished
 from xlbench_specs.tasks import task_table
 
-from xlbench_trainer.encoders import middle_layer
+from xlbench_trainer.encoders import MIDDLE_LAYERS, MINING_LAYERS, middle_layer
 from xlbench_trainer.errors import BadTaskError
 from xlbench_trainer.judging import Case, outcomes, scores
 from xlbench_trainer.phases import set_arithmetic
@@ -93,11 +93,13 @@ def _alike(stage: Stage, other: Stage) -> bool:
 def _question(stage: Stage, model: Model, depth: int, workshop: Workshop) -> Question:
     params, data = _params(stage), workshop.manifest(stage, "data")
     head = None if params.head is None else model.heads.get(params.head)
-    prepared, kind = workshop.prepared(data), task_table()[params.task].kind
+    prepared, task = workshop.prepared(data), task_table()[params.task]
+    kind = task.kind
     if head is None and kind != "retrieval":
         raise BadTaskError(f"task {params.task}: head is not set: a {kind} task needs its target's")
     if kind == "retrieval" and model.encoder.family.searched == "middle":
-        return Question(kind, head, prepared, None, middle_layer(model.encoder))
+        layers = MINING_LAYERS if task.metric == "mining_f1" else MIDDLE_LAYERS
+        return Question(kind, head, prepared, None, middle_layer(model.encoder, layers))
     kept = workshop.outputs(model, depth, prepared, [data.key])
     return Question(kind, head, prepared, kept)
 

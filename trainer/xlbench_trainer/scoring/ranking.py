@@ -35,9 +35,10 @@ class Pair(NamedTuple):
 
 
 def unit(vectors: Vectors) -> Vectors:
-    """Vectors of length 1; one without a length stays as it is."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+    """Vectors of length 1; one without a length stays as it is, one of no finite numbers is 0."""
+    finite = np.where(np.isfinite(vectors).all(axis=1, keepdims=True), vectors, 0)
+    lengths = np.linalg.norm(finite, axis=1, keepdims=True)
+    return np.asarray(finite / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def ranked(queries: Vectors, pool: Vectors, count: int) -> Ranked:

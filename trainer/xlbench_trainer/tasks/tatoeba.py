@@ -1,4 +1,4 @@
-"""`tatoeba`: the English translation of a sentence, among up to 1,000; 112 languages.
+"""`tatoeba`: the translation of an English sentence, among up to 1,000; 112 languages.
 
 Never trained. The English sides differ from language to language: do not compare languages.
 """
@@ -20,17 +20,18 @@ _CODES = (
 )
 
 ABOUT = About(
-    description="which English sentence is the translation of a sentence?",
+    description="which sentence is the translation of an English one, and the other way round?",
     protocol=(
-        "Nearest English sentence by cosine among those of the same file, as XTREME does. Text "
-        "vectors as the encoder's family has them: XTREME's own are means over the tokens of layer "
-        "8 of 12, or 14 of 24. Pools differ by language: scores cannot be compared across them. "
-        "XTREME-R uses 41 of the 112 languages."
+        "accuracy_from_english is XTREME's score: the sentence nearest by cosine to an English "
+        "one, among all of the same file; accuracy_at_1 is the other way round. Text vectors as "
+        "the encoder's family has them: XTREME's own are means over the tokens of layer 8 of 12, "
+        "or 14 of 24. Pools differ by language: scores cannot be compared across them. XTREME-R "
+        "uses 41 of the 112 languages."
     ),
     kind="retrieval",
-    metrics=("accuracy_at_1",),
+    metrics=("accuracy_from_english", "accuracy_at_1"),
     repositories={_REPOSITORY: "74bc6ae7ffb7cba670fe0f428d0ede9f666fb821"},
-    version="tatoeba-1",
+    version="tatoeba-2",
     train_source="none",
     licence="CC-BY-2.0-FR (Tatoeba)",
     cluster="sentence",
