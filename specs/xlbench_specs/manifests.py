@@ -76,8 +76,8 @@ class TrainRecord(Document):
     """Task to what was seen of it."""
     dev: dict[str, dict[str, float]]
     """Task to metric to English dev score, for all tasks of the chain so far."""
-    losses: list[float]
-    """Mean loss of each tenth of the updates."""
+    losses: list[float | None]
+    """Mean loss of each tenth of the updates; None where it is no finite number."""
     kept_update: int
     """The update whose state was kept."""
 

@@ -463,3 +463,12 @@ def test_it_learns_32_examples_to_far_below_the_entropy_of_their_labels(lab, nam
     lab.run(stage)
     share = 0.9 if name == "fill" else 0.5
     assert lab.record(stage).losses[-1] < share * ENTROPY[name]
+
+
+def test_a_training_that_diverges_is_a_result_like_any_other(lab):
+    stage = lab.train(lab.encoder, {"topic": 20, "spans": 20}, learning_rate=1e30)
+    judged = [lab.evaluate(stage, each, head=each) for each in ("topic", "spans")]
+    judged.append(lab.evaluate(stage, "match"))
+    assert lab.run(stage, *judged) == TrainerExit.DONE
+    assert lab.record(stage).losses[-1] is None
+    assert all(lab.record(each).examples > 0 for each in judged)

@@ -7,6 +7,7 @@ at a stretch. Called by the recipe `train`.
 import hashlib
 from collections.abc import Sequence
 from itertools import pairwise
+from math import isfinite
 
 from xlbench_specs.manifests import Exposure
 from xlbench_specs.stages import TrainParams
@@ -38,11 +39,12 @@ def exposure(
     )
 
 
-def means(losses: Sequence[float], runs: int) -> list[float]:
-    """Mean loss of each of `runs` runs of updates, nearly equal in length.
+def means(losses: Sequence[float], runs: int) -> list[float | None]:
+    """Mean loss of each of `runs` runs of updates, nearly equal in length; None if it diverged.
 
     There are fewer runs where there are fewer updates.
     """
     count = min(runs, len(losses))
     edges = [round(place * len(losses) / count) for place in range(count + 1)]
-    return [sum(losses[first:last]) / (last - first) for first, last in pairwise(edges)]
+    found = (sum(losses[first:last]) / (last - first) for first, last in pairwise(edges))
+    return [mean if isfinite(mean) else None for mean in found]
