@@ -76,7 +76,7 @@ def tokeniser_of(
     begun, ended = (bool(told["special_tokens_mask"][place]) for place in (0, -1))
     first = str(found.convert_ids_to_tokens(told["input_ids"][0])) if begun else None
     whole = {"last": ended, "mean": True}.get(family.pooling, first is not None and ended)
-    if whole and found.pad_token is not None:
+    if whole and found.pad_token is not None and found.unk_token is not None:
         return found
     if first is None and family.pooling != "last":
         first = found.cls_token or found.bos_token
@@ -88,7 +88,8 @@ def tokeniser_of(
 def _completed(found: PreTrainedTokenizerFast, first: str | None) -> PreTrainedTokenizerFast:
     """The same with `first`, if that is set, before a text, a last token after it, and padding.
 
-    What is padded is never looked at, so the last token serves for it.
+    What is padded is never looked at, so the last token serves for it; and for what is unknown,
+    which a tokeniser of bytes never meets.
     """
     last = found.sep_token or found.eos_token
     if last is None:

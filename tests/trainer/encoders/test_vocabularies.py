@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 from made_up import task_row
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, models, processors
 from transformers import AutoTokenizer, BertConfig, PreTrainedTokenizerFast
 from xlbench_specs.encoders import FAMILIES
 from xlbench_trainer.encoders import config_of, family_in
@@ -71,6 +71,21 @@ def test_the_words_of_a_tagged_sentence_are_the_tokens_of_the_text(name, tokenis
     prepared, _ = tokenised(row, [sentence], [], Tokeniser(found, "", 16))
     assert prepared.ids.tolist() == found("wb wcd wbej")["input_ids"]
     assert (prepared.labels >= 0).sum() == 3
+
+
+def test_a_tokeniser_of_bytes_needs_no_unknown_token(published, tmp_path):
+    # It has padding and its last token, as published embedding models of decoders do.
+    made = AutoTokenizer.from_pretrained(published("qwen3"))
+    inner = Tokenizer.from_str(made.backend_tokenizer.to_str())
+    inner.post_processor = processors.TemplateProcessing(
+        single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)]
+    )
+    roles = {"eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
+    PreTrainedTokenizerFast(tokenizer_object=inner, **roles).save_pretrained(tmp_path)
+    shutil.copy(published("qwen3") / "config.json", tmp_path)
+    found = tokeniser_of(tmp_path, config_of(tmp_path), FAMILIES["decoder"])
+    assert found.unk_token_id == found.eos_token_id == 0
+    assert found("wb")["input_ids"] == found("wb", add_special_tokens=False)["input_ids"] + [0]
 
 
 XLM_TEXTS = {
