@@ -169,6 +169,11 @@ WRONG = {
         "labels ['war'] are not in the task table",
     ),
     "another revision": (dict, {"revision": "lab-0"}, "revision lab-0 is planned, lab-1 is here"),
+    "longer sequences than the encoder has positions": (
+        dict,
+        {"max_length": 41},
+        "training.maxLength = 41: encoder",
+    ),
     "a view": (dict, {"view": "rs-da"}, "there are no views of it"),
     "an unknown task": (dict, {"task": "nope"}, "task = 'nope': valid: topic"),
 }

@@ -20,7 +20,13 @@ from xlbench_specs.store import Store
 from xlbench_specs.tasks import Task, task_table
 
 from xlbench_trainer import tokens
-from xlbench_trainer.encoders import config_of, family_in, language_numbers, load_tokeniser
+from xlbench_trainer.encoders import (
+    config_of,
+    family_in,
+    language_numbers,
+    load_tokeniser,
+    longest_text,
+)
 from xlbench_trainer.errors import BadTaskError
 from xlbench_trainer.sources import SourceFiles
 from xlbench_trainer.tasks.examples import Example, marked_texts
@@ -45,14 +51,20 @@ def run(
     `encoder`: folder of the snapshot whose tokeniser is used; `model`: its name in its key, which
     tells the family; `store`, `mirror`: where files of pinned tasks are looked for.
 
-    Raises: `BadTaskError` if the data is not what the task table says.
+    Raises: `BadTaskError` if the data is not what the task table says, or a sequence may be longer
+    than the encoder's positions.
     """
+    config = config_of(encoder)
+    family = family_in(config, model)
+    longest = longest_text(config, family)
+    if longest is not None and params.max_length > longest:
+        raise BadTaskError(
+            f"training.maxLength = {params.max_length}: encoder {model} has {longest} positions"
+        )
     task = _task(params.task)
     files = SourceFiles(task, store, mirror)
     examples = _examples(params, task, files)
     candidates = pool(params.task, params.split, params.language, files)
-    config = config_of(encoder)
-    family = family_in(config, model)
     tokeniser = Tokeniser(load_tokeniser(encoder), family.prefix, params.max_length)
     prepared, truncated = tokenised(task, examples, candidates, tokeniser)
     if numbers := language_numbers(config, family):
