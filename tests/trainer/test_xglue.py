@@ -49,6 +49,12 @@ def test_rows_of_the_published_form_are_read(task, split, language, segments, la
     assert first.labels[0] in UNSEEN[task].ABOUT.labels
 
 
+def test_a_row_without_a_label_is_refused(monkeypatch):
+    monkeypatch.setitem(ROWS, "QAM/xglue.qam.de.test", "Wer?\tAda.\t1\nWer schrieb es?\tAda.\n")
+    with pytest.raises(ValueError, match=r"xglue.qam.de.test: row 2: 'Ada.' is no label of 0, 1"):
+        load("xglue-qam", "test", "de", Written())
+
+
 def test_pages_of_one_query_in_a_row_are_one_cluster():
     clusters = [each.cluster_id for each in load("xglue-wpr", "test", "it", Written())]
     assert [clusters.index(each) for each in clusters] == [0, 0, 0, 3, 4, 4]

@@ -1,13 +1,13 @@
-"""`mewsli-x`: which entity a mention in a news text means. Its data are not to be had: a row alone.
+"""`mewsli-x`: which entity a mention in a news text means: a row alone, which reads nothing.
 
-XTREME-R's tenth task. The texts are rebuilt from news dumps by a script, so no file of them can be
-pinned; what was released later is another version than the paper's.
+XTREME-R's tenth task. The paper's texts are rebuilt from news dumps by a script, so no file of them
+can be pinned; what was released on the hub later (izhx/mewsli-x) is another version of them.
 """
 
 from xlbench_trainer.tasks.examples import Example
 from xlbench_trainer.tasks.pinned import About, Files
 
-_WHY = "its texts are rebuilt from news dumps by a script: there is no file to pin"
+_WHY = "the paper's texts are rebuilt by a script, and those on the hub are another version"
 _LANGUAGES = ("ar", "de", "en", "es", "fa", "ja", "pl", "ro", "ta", "tr", "uk")
 
 ABOUT = About(

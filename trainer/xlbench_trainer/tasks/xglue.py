@@ -30,13 +30,22 @@ class Sheet:
     """Texts before the label; the second and third of three are read as one."""
 
     def load(self, split: str, language: str, files: Files) -> list[Example]:
-        """All rows of a split in a language, in the source's order."""
+        """All rows of a split in a language, in the source's order.
+
+        Raises: `ValueError` for a row without a label, such as XGLUE's archive has for test.
+        """
         code = self.ABOUT.splits[split][language]
         path = f"{self.name}/xglue.{self.name.lower()}.{code}.{split}"
         found: list[Example] = []
         asked, query = "", 0
         for number, row in enumerate(unquoted(files.text(_REPOSITORY, path))):
             first, *rest, label = row[-self.texts - 1 :]
+            if label not in self.ABOUT.labels:
+                raise ValueError(
+                    f"{_REPOSITORY}/{path}: row {number + 1}: {label!r} is no label of "
+                    f"{', '.join(self.ABOUT.labels)}; test labels are in a file of their own: join "
+                    f"them as the last column"
+                )
             query += number > 0 and first != asked
             asked = first
             unit = query if "ndcg" in self.ABOUT.metrics else number
