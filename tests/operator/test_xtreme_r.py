@@ -62,6 +62,14 @@ def test_the_ten_tasks_have_the_published_languages_and_203_cells():
         assert all(LANGUAGES[code].xtreme_r for code in member.languages)
 
 
+def test_a_substitute_that_is_trained_on_is_named_as_such():
+    substitutes = {"mnli-dev20k", "squadshifts-wiki"}
+    for name, member in MEMBERS.items():
+        trained = {part.task for part in task_table()[member.task].recipe} & substitutes
+        said = {task for task in substitutes if f"trained on {task}" in (member.differs or "")}
+        assert said == trained, name
+
+
 def test_xcopa_is_in_two_groups_and_lareqa_in_that_of_all_tasks_alone():
     groups = {
         name: {group for group, members in GROUPS.items() if name in members} for name in MEMBERS
