@@ -97,6 +97,17 @@ def test_span_f1_sums_twice_the_hits_over_entity_types_and_examples() -> None:
     assert ratio(counts.sum(axis=0)) == pytest.approx(4 / 6)
 
 
+def test_no_digit_is_lost_over_a_large_test_set() -> None:
+    # Parts of a million, as SQuAD's F1 of each answer is kept; sums above 2**24 fill a float32.
+    parts, examples = 10**6, 10_570
+    hits = [parts if at % 5 else 123_457 for at in range(examples)]
+    rows = [(str(at), "", "", "squad_f1", "", hit, parts) for at, hit in enumerate(hits)]
+    whole = {str(at): 0 for at in range(examples)}
+    _, counts = counts_by_unit(_items(rows), "squad_f1", labels=(), unit_of=whole)
+    assert counts.tolist() == [[sum(hits), parts * examples]]
+    assert ratio(counts.sum(axis=0)) == pytest.approx(sum(hits) / (parts * examples), abs=1e-12)
+
+
 def test_macro_f1_counts_an_example_once_however_many_rows_it_has() -> None:
     items = _items(
         [

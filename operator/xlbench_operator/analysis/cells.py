@@ -19,7 +19,7 @@ from xlbench_operator.analysis.evidence import Evidence
 from xlbench_operator.analysis.resampling import units_of
 from xlbench_operator.analysis.scores import (
     MACRO_F1,
-    Floats,
+    Counts,
     Ints,
     Items,
     class_counts,
@@ -50,7 +50,8 @@ class ScoredCell:
     scores: Mapping[Model, Mapping[str, float]]
     """Metric to score, of the models that are done."""
     counts: Mapping[Model, npt.NDArray[np.float32]]
-    """``[units, features]`` of `metric`, of the models that are done."""
+    """``[units, features]`` of `metric`, of the models that are done. For resampling alone, whose
+    noise is far above what a float32 leaves out; it halves what all models of an encoder hold."""
     units: Ints
     """Ids of the units, equal where cells of a task share one."""
     majority: Mapping[str, float]
@@ -132,17 +133,18 @@ def _scored(
 ) -> ScoredCell:
     items = {each.model: evidence.outcomes.get(each.key) for each in planned}
     done = {model: found for model, found in items.items() if found is not None}
-    tallies = {
-        model: counts_by_unit(found, metric, labels=task.labels, unit_of=unit_of)
-        for model, found in done.items()
-    }
     own = np.unique(list(unit_of.values())).astype(np.intp)
     return ScoredCell(
         cell=cell,
         metric=metric,
         statuses={each.model: evidence.statuses[each.key] for each in planned},
         scores={model: scores_of(found, task) for model, found in done.items()},
-        counts={model: _aligned(*tally, own) for model, tally in tallies.items()},
+        counts={
+            model: _aligned(
+                *counts_by_unit(found, metric, labels=task.labels, unit_of=unit_of), own
+            )
+            for model, found in done.items()
+        },
         units=own,
         majority=next((constant_scores(found, task) for found in done.values()), {}),
         resampled=task.kind != "retrieval",
@@ -160,9 +162,7 @@ def _planned(cell: Cell, models: Sequence[PlannedModel]) -> list[_Score]:
     ]
 
 
-def _aligned(
-    units: Ints, counts: npt.NDArray[np.float32], all_units: Ints
-) -> npt.NDArray[np.float32]:
+def _aligned(units: Ints, counts: Counts, all_units: Ints) -> npt.NDArray[np.float32]:
     """Counts over all units of the cell; a unit without counts has zeros."""
     aligned = np.zeros((all_units.size, counts.shape[1]), dtype=np.float32)
     aligned[np.searchsorted(all_units, units)] = counts
@@ -225,6 +225,6 @@ def constant_scores(items: Items, task: Task) -> dict[str, float]:
             name: majority_share(tags)[1] if name == "accuracy" else 0.0 for name in task.metrics
         }
     best, share = majority_share(gold)
-    sums: Floats = class_counts(gold, [best] * len(gold), task.labels).sum(axis=0)
+    sums: Counts = class_counts(gold, [best] * len(gold), task.labels).sum(axis=0)
     known = {"accuracy": share, MACRO_F1: float(score(MACRO_F1, sums))}
     return {name: known[name] for name in task.metrics if name in known}

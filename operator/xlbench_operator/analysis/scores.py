@@ -6,7 +6,8 @@ seed. Called by the analysis and by `xlbench_operator.analysis.resampling`.
 
 Counts are arrays ``[units, features]``; a metric maps sums over units ``[..., features]`` to
 ``[...]``. Two layouts exist: a ratio has the features (numerator, denominator); macro-F1 over ``C``
-classes has ``3 * C``: true positives, gold items and predictions of each class.
+classes has ``3 * C``: true positives, gold items and predictions of each class. They are doubles:
+parts of a million add up to more than the 24 bits that a float32 holds within one unit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Floats = npt.NDArray[np.floating]
+Counts = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 MACRO_F1 = "macro_f1"
@@ -76,7 +78,7 @@ def score(metric: str, sums: Floats) -> Floats:
 
 def class_counts(
     gold: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str]
-) -> npt.NDArray[np.float32]:
+) -> Counts:
     """Counts ``[examples, 3 * labels]`` behind macro-F1.
 
     A prediction of None, or of a label outside the set, counts as a miss of the gold class and as
@@ -90,7 +92,7 @@ def class_counts(
     if unknown:
         message = f"gold labels {unknown} are not in the task's label set {list(labels)}"
         raise ValueError(message)
-    counts = np.zeros((len(gold), 3, len(labels)), dtype=np.float32)
+    counts = np.zeros((len(gold), 3, len(labels)))
     rows = np.arange(len(gold))
     gold_codes = np.array([code[label] for label in gold], dtype=np.intp)
     counts[rows, 1, gold_codes] = 1
@@ -104,7 +106,7 @@ def class_counts(
 
 def counts_by_unit(
     items: Items, metric: str, *, labels: Sequence[str], unit_of: Mapping[str, int]
-) -> tuple[Ints, npt.NDArray[np.float32]]:
+) -> tuple[Ints, Counts]:
     """Counts of one stage by test unit.
 
     Args:
@@ -125,14 +127,14 @@ def counts_by_unit(
     else:
         rows = np.flatnonzero(items.name == metric)
         pairs = (items.numerator[rows], items.denominator[rows])
-        values = np.stack(pairs, axis=1).astype(np.float32)
+        values = np.stack(pairs, axis=1)
     if not rows.size:
         kept = sorted(set(items.name))
         message = f"no outcome for the score {metric!r}; the stage kept {kept}"
         raise ValueError(message)
     row_units = np.array([unit_of[example] for example in items.example_id[rows]], dtype=np.intp)
     units, position = np.unique(row_units, return_inverse=True)
-    counts = np.zeros((units.size, values.shape[1]), dtype=np.float32)
+    counts = np.zeros((units.size, values.shape[1]))
     np.add.at(counts, position, values)
     return units, counts
 

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from xlbench_specs import layout
 from xlbench_specs.documents import digest
 from xlbench_specs.exits import UNCOUNTED, TrainerExit
-from xlbench_specs.manifests import Failure
+from xlbench_specs.manifests import Failure, Manifest
 from xlbench_specs.plans import Plan
 from xlbench_specs.stages import KINDS, Kind, StageFile, StageRuntime
 from xlbench_specs.store import FileStore, NotFoundError, finished
@@ -34,7 +34,9 @@ from xlbench_operator.local.schedule import left_s, next_batch
 from xlbench_operator.local.trainer import start
 
 TICK_S = 0.25
-"""How often the display is drawn and signals are looked at when no trainer says anything."""
+"""How often the display is drawn, and signals and dead trainers are looked for, in silence."""
+PIPE_BYTES = 1 << 16
+"""What a pipe holds at most: one read gets all that a dead trainer has said."""
 LAST_LINES = 12
 NAME_DIGITS = 12
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -98,7 +100,6 @@ class _Process:
     keys: list[str]
     rest: bytes = b""
     current: str | None = None
-    began: float = 0.0
     steps: tuple[int, int] = (0, 0)
     failed: bool = False
 
@@ -133,6 +134,7 @@ class Execution:
             while self._processes:
                 for ready, _ in selector.select(TICK_S):
                     self._listen(selector, ready.fd)
+                self._bury_the_dead(selector)
                 self._stop_if_asked()
                 if self._moved:
                     self._fill(selector)
@@ -161,9 +163,8 @@ class Execution:
     def _look(self) -> set[str]:
         """Stages that have a manifest; how long they took is the first measurement."""
         found = set()
-        for key, stage in self._graph.stages.items():
-            manifest = finished(self._store, stage.kind, key)
-            if manifest is not None:
+        for key in self._graph.stages:
+            if (manifest := self._manifest(key)) is not None:
                 found.add(key)
                 self._rates.observe(key, manifest.provenance.wall_s)
         return found
@@ -176,7 +177,7 @@ class Execution:
             batch = next_batch(self.board, self._rates.cost_s, jobs, idle)
             if not batch:
                 return
-            there = {key for key in batch if self._is_finished(key)}  # by another run meanwhile
+            there = {key for key in batch if self._manifest(key)}  # by another run meanwhile
             for key in there:
                 self.board.finish(key, reused=True)
             keys = [key for key in batch if key not in there]
@@ -191,8 +192,7 @@ class Execution:
         self._store.put(path, file.text().encode())
         log = self._log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
-        url = self._store.root.as_uri()
-        arguments = [str(self._settings.trainer), "--store", url, path]
+        arguments = [str(self._settings.trainer), "--store", self._store.url, path]
         process = _Process(start(arguments, log, self._settings.threads), name, keys)
         pipe = process.popen.stdout
         assert pipe is not None  # noqa: S101 - we asked for a pipe
@@ -202,18 +202,37 @@ class Execution:
         self.board.claim(keys)
 
     def _listen(self, selector: selectors.BaseSelector, descriptor: int) -> None:
-        """Read what a trainer said; at the end of its pipe it has ended."""
+        """Read what a trainer said. At the end of its pipe it dies this moment, or is mute."""
         process = self._processes[descriptor]
-        data = os.read(descriptor, 1 << 16)
-        *lines, process.rest = (process.rest + data).split(b"\n")
-        for line in lines:
-            self._hear(process, line)
-        if not data:
+        if not self._read(process, descriptor):
             selector.unregister(descriptor)
+            with suppress(subprocess.TimeoutExpired):
+                process.popen.wait(TICK_S)
+
+    def _bury_the_dead(self, selector: selectors.BaseSelector) -> None:
+        """Take leave of trainers that have ended; a process of theirs may still hold the pipe."""
+        for descriptor, process in list(self._processes.items()):
+            code = process.popen.poll()
+            if code is None:
+                continue
+            self._read(process, descriptor)
+            if descriptor in selector.get_map():
+                selector.unregister(descriptor)
             del self._processes[descriptor]
             assert process.popen.stdout is not None  # noqa: S101 - we asked for a pipe
             process.popen.stdout.close()
-            self._bury(process, process.popen.wait())
+            self._bury(process, code)
+
+    def _read(self, process: _Process, descriptor: int) -> bool:
+        """Take in what a trainer said meanwhile; False at the end of its pipe."""
+        try:
+            data = os.read(descriptor, PIPE_BYTES)
+        except BlockingIOError:
+            return True
+        *lines, process.rest = (process.rest + data).split(b"\n")
+        for line in lines:
+            self._hear(process, line)
+        return bool(data)
 
     def _hear(self, process: _Process, line: bytes) -> None:
         """Take in one event; what is none is passed over, as a library may print too."""
@@ -226,11 +245,11 @@ class Execution:
             return
         match name:
             case "begin":
-                process.current, process.began, process.steps = key, time.monotonic(), (0, 0)
+                process.current, process.steps = key, (0, 0)
             case "step":
                 process.steps = (int(event["done"]), int(event["total"]))
-            case "done" | "reused" if self._is_finished(key):
-                self._finish(process, key, reused=name == "reused")
+            case "done" | "reused" if (manifest := self._manifest(key)) is not None:
+                self._finish(process, manifest, reused=name == "reused")
             case "failed":
                 process.current, process.failed = None, True
                 process.keys.remove(key)  # it is no longer this process's: another may take it
@@ -238,13 +257,15 @@ class Execution:
             case "skipped":
                 process.current = None
 
-    def _finish(self, process: _Process, key: str, *, reused: bool) -> None:
+    def _finish(self, process: _Process, manifest: Manifest, *, reused: bool) -> None:
+        """Note a finished stage. How long it took its manifest says, whoever wrote that."""
         self._moved = True
-        seconds = time.monotonic() - process.began
-        process.current = None
+        key, seconds = manifest.key, manifest.provenance.wall_s
+        if process.current == key:
+            process.current = None
         self.board.finish(key, reused=reused)
+        self._rates.observe(key, seconds)
         if not reused:
-            self._rates.observe(key, seconds)
             self._display.ended(self._graph.names[key], State.DONE, seconds)
 
     def _bury(self, process: _Process, code: int) -> None:
@@ -252,12 +273,14 @@ class Execution:
         self._moved = True
         rest = []
         for key in process.keys:
-            if self.board.states[key] is State.CLAIMED:
-                if self._is_finished(key):  # it was killed before it could say so
-                    self._finish(process, key, reused=False)
-                else:
-                    rest.append(key)
-                    self.board.release(key)
+            if self.board.states[key] is not State.CLAIMED:
+                continue
+            if (manifest := self._manifest(key)) is not None:
+                # Killed before it could say so; what it never began another run finished.
+                self._finish(process, manifest, reused=key != process.current)
+            else:
+                rest.append(key)
+                self.board.release(key)
         orderly = process.failed and process.current is None  # the rest waits for what failed
         if rest and not (orderly or self._stops or code in UNCOUNTED):
             culprit = process.current if process.current in rest else rest[0]
@@ -302,8 +325,8 @@ class Execution:
         kind = self._graph.stages[key].kind
         return Failure(key=key, kind=kind, reason=reason, message=message, retryable=retryable)
 
-    def _is_finished(self, key: str) -> bool:
-        return finished(self._store, self._graph.stages[key].kind, key) is not None
+    def _manifest(self, key: str) -> Manifest | None:
+        return finished(self._store, self._graph.stages[key].kind, key)
 
     def _log(self, name: str) -> Path:
         return self._store.root / layout.log(self._folder, name)

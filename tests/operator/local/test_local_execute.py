@@ -1,18 +1,21 @@
 """The executor with real processes and a stand-in trainer that misbehaves on demand."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from finished_stages import manifest_of
 from xlbench_operator.local.board import State
 from xlbench_specs import layout
 from xlbench_specs.manifests import Failure
 from xlbench_specs.stages import StageFile
-from xlbench_specs.store import finished
+from xlbench_specs.store import FileStore, finished
 
 pytestmark = pytest.mark.slow  # real processes, their deaths and their deadlines
 
@@ -78,6 +81,11 @@ def test_every_stage_is_run_once_after_what_it_needs(plan, store, execute, begun
     for number, key in enumerate(order):
         assert set(plan.stages[key].inputs.values()) <= set(order[:number])
     assert all(finished(store, stage.kind, key) for key, stage in plan.stages.items())
+
+
+def test_a_folder_may_have_any_name(plan, tmp_path, execute):
+    execution, _ = execute(store=FileStore(tmp_path / "my results é 100%20"))
+    assert states(execution) == {State.DONE: len(plan.stages)}
 
 
 def test_one_job_runs_a_plan_of_one_encoder_in_one_process(execute, begun):
@@ -179,6 +187,26 @@ def test_a_failed_stage_takes_down_what_needs_it_and_no_more(  # noqa: PLR0917 -
     assert Path(log).is_file()
 
 
+def test_a_stage_that_another_run_finished_meanwhile_took_what_that_run_needed(
+    plan, store, trainer, watched, order
+):
+    key = first(plan, "prepare")
+    there = store.root / layout.manifest("prepare", key)
+    made = trainer.parent / "manifest.json"
+    made.write_text(manifest_of(plan.stages[key], "another").text())
+    command = trainer.read_text().removeprefix("#!/bin/sh\n")
+    trainer.write_text(
+        f"#!/bin/sh\nif [ -f '{made}' ]; then mkdir -p '{there.parent}'; mv '{made}' '{there}'\n"
+        f"kill -9 $$; fi\n{command}"
+    )
+    order(first(plan, "encoder"), "slow")
+    execution, left_s = watched()
+    assert max(left_s) == left_s[0], "stand-ins are faster than what is expected of trainers"
+    assert list(execution.board.keys(State.REUSED)) == [key]
+    assert states(execution)[State.DONE] == len(plan.stages) - 1
+    assert finished(store, "prepare", key).attempt == "another"
+
+
 def test_a_failed_stage_is_tried_anew_by_the_next_run(plan, execute, order):
     key = first(plan, "prepare", language="cy")
     order(key, *["fail"] * 3)
@@ -202,6 +230,28 @@ def test_a_broken_executable_fails_the_run_and_says_what_it_said(plan, execute, 
     execution, said = execute()
     assert states(execution) == {State.FAILED: 1, State.SKIPPED: len(plan.stages) - 1}
     assert "no such library" in said
+
+
+@pytest.fixture
+def orphan(trainer):
+    """Has each trainer leave a process that outlives it and holds its pipe."""
+    mark = trainer.parent / "orphan"
+    command = trainer.read_text().removeprefix("#!/bin/sh\n")
+    trainer.write_text(f"#!/bin/sh\nsleep {2 * SOON_S:g} &\necho $! >>'{mark}'\n{command}")
+    yield
+    for process in map(int, mark.read_text().split()):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("orphan")
+def test_a_trainer_has_ended_though_a_process_of_its_own_lives_on(plan, execute, order):
+    order(first(plan, "train", seed=1), "crash")
+    begun = time.monotonic()
+    execution, said = execute()
+    assert time.monotonic() - begun < SOON_S
+    assert states(execution) == {State.DONE: len(plan.stages)}
+    assert said.count("will try again: train chain, seed 1") == 1
 
 
 @pytest.mark.slow
@@ -260,10 +310,11 @@ class TestInAProcessOfItsOwn:
         }
         assert not done & {key for _, key in begun()[before:]}
 
-    def test_the_second_ctrl_c_kills_what_does_not_stop(self, begin, trainer):
+    @pytest.mark.parametrize("first", ["trap '' TERM", "trap '' TERM; exec >&-"])
+    def test_the_second_ctrl_c_kills_what_does_not_stop(self, begin, trainer, first):
         mark = trainer.parent / "deaf"
         trainer.write_text(
-            f"#!/bin/sh\ntrap '' TERM\necho $$ > {mark}.new; mv {mark}.new {mark}\n"
+            f"#!/bin/sh\n{first}\necho $$ > {mark}.new; mv {mark}.new {mark}\n"
             "while :; do sleep 0.05; done\n"
         )
         run = begin()
