@@ -7,7 +7,7 @@ from xlbench_specs import layout
 from xlbench_specs.exits import TrainerExit
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.stages import StageFile
-from xlbench_specs.store import finished
+from xlbench_specs.store import FileStore, UnavailableError, finished, sha256_of
 
 pytestmark = pytest.mark.slow  # whole reports are drawn
 
@@ -49,6 +49,25 @@ def test_one_that_the_results_no_longer_give_is_not(ended):
     assert ran.exit_code == TrainerExit.FAILED
     assert "ended otherwise" in ran.output
     assert finished(ended.store, "report", stage.key) is None
+
+
+def test_one_whose_page_cannot_be_written_beside_the_plan_is_not_done(ended, monkeypatch):
+    class Store503(FileStore):
+        def put(self, path, data):
+            if path == f"{ended.folder}/report.html":
+                raise UnavailableError("503")
+            super().put(path, data)
+
+    with monkeypatch.context() as outage:
+        outage.setattr("xlbench_operator.main.open_store", lambda _: Store503(ended.store.root))
+        stage, ran = run(ended, ended.outcomes)
+    assert isinstance(ran.exception, UnavailableError)
+    assert finished(ended.store, "report", stage.key) is None, "nobody would write the page again"
+    stage, ran = run(ended, ended.outcomes)
+    assert ran.exit_code == TrainerExit.DONE, ran.output
+    manifest = finished(ended.store, "report", stage.key)
+    for entry in manifest.files:
+        assert sha256_of(ended.store.local(f"{ended.folder}/{entry.path}")) == entry.sha256
 
 
 @pytest.mark.parametrize("content", [None, b"{}"], ids=["missing", "no stage file"])
