@@ -17,13 +17,14 @@ from xlbench_specs.tasks import task_table
 from xlbench_operator.cluster.connection import (
     EXPERIMENTS,
     JOBS,
+    PLURAL,
     ApiError,
     Connection,
     UnreachableError,
     resource,
 )
 from xlbench_operator.cluster.listing import Listing
-from xlbench_operator.cluster.objects import PLURAL, ApiCluster, experiments
+from xlbench_operator.cluster.objects import ApiCluster, experiments
 from xlbench_operator.cluster.probes import Page, Probes, verdict
 from xlbench_operator.cluster.watching import LONGEST_PAUSE_S, Watch, watch
 from xlbench_operator.operating.admission import Admission

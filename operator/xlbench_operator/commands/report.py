@@ -23,6 +23,7 @@ from xlbench_specs.exits import CommandExit, TrainerExit
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.manifests import Provenance
 from xlbench_specs.plans import Plan
+from xlbench_specs.pods import ATTEMPT_VARIABLE
 from xlbench_specs.stages import StageFile
 from xlbench_specs.store import FileStore, Store
 
@@ -120,7 +121,7 @@ def _plans(store: FileStore) -> Iterator[Plan]:
 
 def _attempt() -> str:
     """A name for this attempt's payload: on a cluster, the pod's uid."""
-    return os.environ.get("XLBENCH_ATTEMPT") or uuid.uuid4().hex
+    return os.environ.get(ATTEMPT_VARIABLE) or uuid.uuid4().hex
 
 
 def _provenance(started: datetime, wall: float, cpu: float) -> Provenance:
