@@ -13,7 +13,7 @@ from xlbench_specs.store import NotFoundError, RefusedError, UnavailableError, o
 
 from xlbench_operator.cluster.connection import NoClusterError, connect
 from xlbench_operator.cluster.service import Service
-from xlbench_operator.commands.report import run_report_stage
+from xlbench_operator.commands.report import report_task, run_report_task
 from xlbench_operator.operating.environment import settings_of
 from xlbench_operator.operating.metrics import Metrics
 from xlbench_operator.operating.rbac import role
@@ -65,11 +65,12 @@ def report(
     Exit codes are the trainer's, as the Job's failure policy reads them.
     """
     try:
-        code = run_report_stage(open_store(store), stage_file)
+        place = open_store(store)
+        task = report_task(place, stage_file)
     except (NotFoundError, ValueError) as error:
         typer.echo(f"stage file {stage_file}: {error}", err=True)
-        code = TrainerExit.BAD_TASK
-    raise typer.Exit(code)
+        raise typer.Exit(TrainerExit.BAD_TASK) from error
+    raise typer.Exit(run_report_task(place, task))  # its errors are no fault of the stage file
 
 
 @app.command()

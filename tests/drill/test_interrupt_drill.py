@@ -34,6 +34,7 @@ POINTS = {
     "between payload and manifest": "manifest:9",
     "while evaluating": "evaluate:4",
     "while reporting": "report:1",
+    "between a report's copies and its manifest": "copies:1",
 }
 """Where to kill: a point, and the how manieth time it is passed."""
 TRAINER_ALONE = {"in mid-update", "in mid-payload", "while evaluating"}

@@ -19,7 +19,7 @@ from xlbench_specs.outcomes import OUTCOMES_FILE
 from xlbench_specs.plans import Plan
 from xlbench_specs.results import Status
 from xlbench_specs.stages import Kind
-from xlbench_specs.store import NotFoundError, Store, finished, payload_file
+from xlbench_specs.store import NotFoundError, Store, finished_many, payload_file
 
 from xlbench_operator.analysis.scores import Items
 
@@ -74,12 +74,7 @@ def read_evidence(store: Store, plan: Plan) -> Evidence:
     Raises:
         CorruptError: A payload file is not the one its manifest names.
     """
-    manifests = {
-        key: manifest
-        for kind in KINDS
-        for key in plan.stages_of(kind)
-        if (manifest := finished(store, kind, key)) is not None
-    }
+    manifests = finished_many(store, plan.stages.values())
     evaluated = [key for key in plan.stages_of("evaluate") if key in manifests]
     prepared = [key for key in plan.stages_of("prepare") if key in manifests]
     return Evidence(

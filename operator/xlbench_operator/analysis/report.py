@@ -120,9 +120,10 @@ def report_of(
 
 
 def publish(store: Store, plan: Plan, report: Report, made: Provenance, attempt: str) -> str:
-    """Commit the report stage and copy its files beside the plan.
+    """Copy the report's files beside the plan and commit its stage.
 
-    The copies may be replaced by those of a later report; the stage's payload is not.
+    The copies may be replaced by those of a later report; the stage's payload is not. They come
+    before the manifest: once that is there, nobody on a cluster makes this report again.
 
     Returns:
         The experiment's folder in the store, which holds `report.html`.
@@ -144,10 +145,11 @@ def publish(store: Store, plan: Plan, report: Report, made: Provenance, attempt:
         provenance=made,
     )
     drill.point("report")
-    commit(store, manifest)
     folder = layout.experiment(plan.name, plan.uid)
     for name, data in files.items():
         store.put(f"{folder}/{name}", data)
+    drill.point("copies")
+    commit(store, manifest)
     return folder
 
 

@@ -34,6 +34,8 @@ APPLY_PATCH = "application/apply-patch+yaml"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 JOBS, EXPERIMENTS, CORE = "/apis/batch/v1", f"/apis/{GROUP}/{VERSION}", "/api/v1"
 """APIs that are spoken to, for `resource`."""
+PLURAL = "experimentspecs"
+"""What the API of experiments calls them."""
 
 _REFUSED = 400
 """HTTP statuses from here on refuse."""

@@ -43,25 +43,27 @@ class Listing:
         """List the Jobs of a namespace, or of all; `heard` is called after each good LIST."""
         self._connection, self._namespace, self._heard = connection, namespace, heard
         self._one_at_a_time = threading.Lock()
+        self._known = threading.Lock()
+        """Held to read or change the next two, which make sense only together."""
         self._last = Listed(float("-inf"), ())
-        self._own_lock = threading.Lock()
         self._own: dict[str, tuple[float, KubeObject]] = {}
-        """Uid to Jobs made by this operator, with the time when the server had answered."""
+        """Uid to when it was noted and a Job, of those made here since the last LIST began."""
 
     def jobs(self, since: float) -> list[KubeObject]:
         """All Jobs, as they were at `since` (monotonic) or later.
 
         Waits for the next LIST if the last is older. Raises: as `Connection.call`.
         """
-        listed = self._last
-        if listed.begun < since:
-            listed = self._next(since)
+        if self._last.begun < since:
+            self._next(since)
+        with self._known:
+            listed, own = self._last, dict(self._own)
         there = {job["metadata"]["uid"] for job in listed.jobs}
-        return [*listed.jobs, *(job for uid, job in self._made_since(listed) if uid not in there)]
+        return [*listed.jobs, *(job for uid, (_, job) in own.items() if uid not in there)]
 
     def add(self, job: KubeObject) -> None:
         """Take note of a Job that the server has just made for us."""
-        with self._own_lock:
+        with self._known:
             self._own[job["metadata"]["uid"]] = (time.monotonic(), _core(job))
 
     @property
@@ -69,8 +71,8 @@ class Listing:
         """Time since the last good LIST was asked for; infinite before the first."""
         return time.monotonic() - self._last.begun
 
-    def _next(self, since: float) -> Listed:
-        """The first LIST that begins from now on; those who come meanwhile wait and share it."""
+    def _next(self, since: float) -> None:
+        """Have the first LIST that begins from now on; those who come meanwhile wait for it."""
         with self._one_at_a_time:
             if self._last.begun < since:
                 time.sleep(max(0.0, SPACING_S - self.age_s))
@@ -78,18 +80,14 @@ class Listing:
                 path = resource(JOBS, "jobs", self._namespace)
                 with drill.around("list"):
                     found = every(self._connection, path, {"labelSelector": SELECTOR})
-                    self._last = Listed(begun, tuple(map(_core, found)))
-                self._forget_before(begun)
+                    self._learn(Listed(begun, tuple(map(_core, found))))
                 self._heard()
-            return self._last
 
-    def _made_since(self, listed: Listed) -> list[tuple[str, KubeObject]]:
-        with self._own_lock:
-            return [(uid, job) for uid, (made, job) in self._own.items() if made >= listed.begun]
-
-    def _forget_before(self, begun: float) -> None:
-        with self._own_lock:
-            self._own = {uid: each for uid, each in self._own.items() if each[0] >= begun}
+    def _learn(self, listed: Listed) -> None:
+        """Take a LIST for what there is, but for what was made since it began."""
+        with self._known:
+            self._last = listed
+            self._own = {uid: own for uid, own in self._own.items() if own[0] >= listed.begun}
 
 
 def every(connection: Connection, path: str, query: Mapping[str, str]) -> Iterable[KubeObject]:

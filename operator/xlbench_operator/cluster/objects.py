@@ -14,6 +14,7 @@ from xlbench_operator.cluster.connection import (
     CORE,
     EXPERIMENTS,
     JOBS,
+    PLURAL,
     ApiError,
     Connection,
     resource,
@@ -22,7 +23,6 @@ from xlbench_operator.cluster.listing import Listing, every
 from xlbench_operator.operating.observed import Subject
 
 FIELD_MANAGER = "xlbench-operator"
-PLURAL = "experimentspecs"
 _TAKEN = "AlreadyExists"
 
 

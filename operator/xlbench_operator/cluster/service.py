@@ -6,7 +6,7 @@ Assembles what the other modules do and decides nothing. Called by `xlbench-oper
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
 from http import HTTPStatus
 
@@ -17,13 +17,14 @@ from xlbench_specs.tasks import task_table
 from xlbench_operator.cluster.connection import (
     EXPERIMENTS,
     JOBS,
+    PLURAL,
     ApiError,
     Connection,
     UnreachableError,
     resource,
 )
 from xlbench_operator.cluster.listing import Listing
-from xlbench_operator.cluster.objects import PLURAL, ApiCluster, experiments
+from xlbench_operator.cluster.objects import ApiCluster, experiments
 from xlbench_operator.cluster.probes import Page, Probes, verdict
 from xlbench_operator.cluster.watching import LONGEST_PAUSE_S, Watch, watch
 from xlbench_operator.operating.admission import Admission
@@ -116,25 +117,29 @@ class Service:
         self._look.set()
 
     def _resync(self) -> None:
-        """Each minute, and whenever a watch broke, wake all whom something may have happened to."""
-        failures = 0
+        """Each minute, and whenever a watch broke, wake all whom something may have happened to.
+
+        Those that an error put off are left alone each minute: they have times of their own. But
+        not when events may have been missed or the server was away, which may have been the error.
+        """
+        failures, missed = 0, True
         while not self._told_to_stop():
             try:
-                self._wake_all()
+                self._wake_all(self._wakeups.wake if missed else self._wakeups.remind)
             except (ApiError, UnreachableError) as error:
                 failures += 1
                 wait_s = pause(failures, LONGEST_PAUSE_S)
                 LOG.warning("no LIST: %s; again in %.0f s", error, wait_s)
             else:
                 failures, wait_s = 0, RESYNC_S
-            self._look.wait(wait_s)
+            missed = self._look.wait(wait_s) or failures > 0
 
     def _told_to_stop(self) -> bool:
         """Whether to stop. The call to look is taken back first, so that none is missed."""
         self._look.clear()
         return self._stop.is_set()
 
-    def _wake_all(self) -> None:
+    def _wake_all(self, wake: Callable[[Iterable[Key]], None]) -> None:
         """List everything; wake all but those that ended and have no Job left.
 
         At first these too: their scores are to be shown, and their objects may be due to go.
@@ -150,7 +155,7 @@ class Service:
             if self._ready and subject.settled and subject.uid not in owners
         }
         gone = self._known - everybody
-        self._wakeups.wake((everybody - quiet) | gone)
+        wake((everybody - quiet) | gone)
         self._known, self._ready = everybody, True
 
     def _watches(self) -> Iterable[Watch]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from pydantic import ValidationError
@@ -23,6 +23,7 @@ from xlbench_specs.exits import CommandExit, TrainerExit
 from xlbench_specs.experiment import Analysis
 from xlbench_specs.manifests import Provenance
 from xlbench_specs.plans import Plan
+from xlbench_specs.pods import ATTEMPT_VARIABLE
 from xlbench_specs.stages import StageFile
 from xlbench_specs.store import FileStore, Store
 
@@ -75,22 +76,36 @@ def make_report(store: Store, plan: Plan, analysis: Analysis) -> str:
     return " ".join(found.sentences)
 
 
-def run_report_stage(store: Store, path: str) -> TrainerExit:
-    """Build and publish the report that a stage file of the operator asks for.
+class ReportTask(NamedTuple):
+    """A report that the operator asks for."""
+
+    path: str
+    """Of the stage file."""
+    file: StageFile
+    plan: Plan
+
+
+def report_task(store: Store, path: str) -> ReportTask:
+    """Read the stage file of a report and the plan that it is about.
 
     Raises: `NotFoundError` and `ValueError` if there is no such file, or no plan beside it.
     """
+    file = StageFile.model_validate_json(store.read(path).data)
+    plan = Plan.model_validate_json(store.read(layout.plan(file.experiment)).data)
+    return ReportTask(path, file, plan)
+
+
+def run_report_task(store: Store, task: ReportTask) -> TrainerExit:
+    """Build and publish the report, if the stages ended as its stage file says."""
     from xlbench_operator.analysis.report import build_report, publish  # noqa: PLC0415
 
     began = datetime.now(UTC), time.monotonic(), time.process_time()
-    file = StageFile.model_validate_json(store.read(path).data)
-    plan = Plan.model_validate_json(store.read(layout.plan(file.experiment)).data)
-    found = build_report(store, plan, analysis=file.analysis)
-    wanted = [stage.key for stage in file.stages]
+    found = build_report(store, task.plan, analysis=task.file.analysis)
+    wanted = [stage.key for stage in task.file.stages]
     if wanted != [found.stage.key]:
-        typer.echo(f"{path}: asks for {wanted}; stages ended otherwise since", err=True)
+        typer.echo(f"{task.path}: asks for {wanted}; stages ended otherwise since", err=True)
         return TrainerExit.FAILED
-    publish(store, plan, found, _provenance(*began), _attempt())
+    publish(store, task.plan, found, _provenance(*began), _attempt())
     return TrainerExit.DONE
 
 
@@ -106,7 +121,7 @@ def _plans(store: FileStore) -> Iterator[Plan]:
 
 def _attempt() -> str:
     """A name for this attempt's payload: on a cluster, the pod's uid."""
-    return os.environ.get("XLBENCH_ATTEMPT") or uuid.uuid4().hex
+    return os.environ.get(ATTEMPT_VARIABLE) or uuid.uuid4().hex
 
 
 def _provenance(started: datetime, wall: float, cpu: float) -> Provenance:

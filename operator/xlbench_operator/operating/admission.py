@@ -31,13 +31,12 @@ class Admission:
         """How many Jobs this look may add; None for any number.
 
         The grant counts for everybody else until `leave`. `jobs` are all that there are; asked for
-        only if there is a cap.
+        only if there is a cap, while everybody else waits: it must not wait for a LIST.
         """
         if self._caps == Caps():
             return None
-        live = live_by_experiment(jobs())
-        with self._lock:
-            taken = live + self._granted
+        with self._lock:  # before the Jobs: who leaves in between would be counted nowhere
+            taken = live_by_experiment(jobs()) + self._granted
             room = share(key, taken, self._hungry, self._caps)
             self._granted[key] = room
             return room

@@ -69,7 +69,8 @@ class Loop:
         """Look at one key after another until the wake-ups are closed."""
         while (wakeup := self._wakeups.take()) is not None:
             again_after_s = self._look(wakeup)
-            self._wakeups.done(wakeup.key, again_after_s)
+            put_off = wakeup.key in self._failures
+            self._wakeups.done(wakeup.key, again_after_s, put_off=put_off)
 
     def concerned(self, job: KubeObject, event: str) -> set[Key]:
         """Whom it concerns that a Job changed: its owner and, at its end, who waits for that."""

@@ -16,13 +16,13 @@ from xlbench_operator.cluster.connection import (
     EXPERIMENTS,
     JOBS,
     MERGE_PATCH,
+    PLURAL,
     ApiError,
     Connection,
     resource,
 )
 from xlbench_operator.operating.names import SELECTOR
 
-PLURAL = "experimentspecs"
 AUTHOR = "xlbench"
 """Name under which `submit` owns fields; what others own (kubectl, `retry`) stays as it is."""
 PATIENCE_S = 15.0

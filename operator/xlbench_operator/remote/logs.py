@@ -6,12 +6,15 @@ store. So a Job's name always does, and a stage's key needs access to the store.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple
 
+from pydantic import ValidationError
 from xlbench_specs import layout
 from xlbench_specs.plans import Plan
 from xlbench_specs.store import (
+    CorruptError,
     NotFoundError,
     RefusedError,
     Store,
@@ -27,6 +30,8 @@ from xlbench_operator.remote.experiments import Experiments
 _KEY = re.compile(r"[0-9a-f]{6,64}")
 """A stage's key or enough of its beginning."""
 _WHOLE = 64
+_LANES = 32
+"""Plans that are read at a time."""
 
 
 class Log(NamedTuple):
@@ -82,17 +87,23 @@ class _Place(NamedTuple):
         except NotFoundError:
             return None
 
-    def plan(self) -> Plan:
+    def plan(self) -> Plan | str:
+        """What its stages are, or why that cannot be told."""
         try:
-            data = self.store.read(layout.plan(self.folder)).data
-        except (NotFoundError, RefusedError, UnavailableError) as error:
-            address = self.subject.status.links.plan if self.subject.status else None
-            raise NoLogError(
-                f"{self.subject.name}: what its stages are is in {address}, which cannot be read "
-                f"from here ({error}); name the Job instead, see: kubectl get jobs --selector "
-                f"xlbench.dev/experiment={self.subject.uid}"
-            ) from error
-        return Plan.model_validate_json(data)
+            return Plan.model_validate_json(self.store.read(layout.plan(self.folder)).data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            return self._unread(": ".join([*map(str, first["loc"][:1]), first["msg"]]))
+        except (NotFoundError, CorruptError, RefusedError, UnavailableError) as error:
+            return self._unread(str(error))
+
+    def _unread(self, why: str) -> str:
+        address = self.subject.status.links.plan if self.subject.status else None
+        return (
+            f"{self.subject.name}: what its stages are is in {address}, which cannot be read from "
+            f"here ({why}); name the Job instead, see: kubectl get jobs --selector "
+            f"xlbench.dev/experiment={self.subject.uid}"
+        )
 
     def logged(self) -> list[str]:
         """Jobs whose log is stored."""
@@ -114,26 +125,53 @@ def _mark(subject: Subject) -> str:
 
 
 def _of_stage(experiments: Experiments, key: str, live: list[str], places: list[_Place]) -> Log:
-    attempts = [(place, prefix) for place in places for prefix in _prefixes(place, key)]
-    if not attempts:
-        raise NoLogError(
-            f"{key}: no stage of an experiment in namespace {experiments.namespace} has a key that "
-            "begins so"
-        )
-    for place, prefix in attempts:
+    with ThreadPoolExecutor(_LANES) as pool:  # each may take long to say that it is not there
+        plans = list(zip(places, pool.map(_Place.plan, places), strict=True))
+    carriers = [
+        carrier
+        for place, plan in plans
+        if isinstance(plan, Plan)
+        for carrier in _carriers(place, plan, key)
+    ]
+    unread = [plan for _, plan in plans if isinstance(plan, str)]
+    _check_only_one(key, {carrier.stage for carrier in carriers})
+    for _, place, prefix in carriers:
         jobs = {job for job in [*live, *place.logged()] if job.startswith(prefix)}
         for job in sorted(jobs, key=number_of, reverse=True):
             if job in live and (text := experiments.log(job)) is not None:
                 return Log(job, text, "pod")
             if (text := place.log(job)) is not None:
                 return Log(job, text, "store")
-    raise NoLogError(f"{key}: no Job of this stage has begun, or its result was there before")
+    if carriers:
+        said = f"{key}: no Job of this stage has begun, or its result was there before"
+    else:
+        where = f"an experiment in namespace {experiments.namespace}"
+        said = f"{key}: no stage of {where} has a key that begins so"
+    raise NoLogError("\n".join([said, *unread]))
 
 
-def _prefixes(place: _Place, key: str) -> Iterator[str]:
-    """What the names of the Jobs begin with that may carry the stage, all attempts alike."""
-    for bundle in place.plan().bundles:
-        if any(stage.startswith(key) for stage in bundle.stages):
-            yield f"{bundle.name}{_mark(place.subject)}"
+def _check_only_one(key: str, stages: Collection[str]) -> None:
+    if len(stages) > 1:
+        said = f"{key}: the keys of {len(stages)} stages begin so; give more digits of one:"
+        raise NoLogError("\n".join([said, *sorted(stages)]))
+
+
+class _Carrier(NamedTuple):
+    """Jobs that may carry a stage, all attempts alike."""
+
+    stage: str
+    """Its whole key."""
+    place: _Place
+    prefix: str
+    """What their names begin with."""
+
+
+def _carriers(place: _Place, plan: Plan, key: str) -> Iterator[_Carrier]:
+    """Who may carry the stages of an experiment whose keys begin so."""
+    mark = _mark(place.subject)
+    for bundle in plan.bundles:
+        for stage in bundle.stages:
+            if stage.startswith(key):
+                yield _Carrier(stage, place, f"{bundle.name}{mark}")
     if len(key) == _WHOLE:  # a report's key is known, to no plan, once all else has ended
-        yield f"{bundle_of('report', [key]).name}{_mark(place.subject)}"
+        yield _Carrier(key, place, f"{bundle_of('report', [key]).name}{mark}")

@@ -79,6 +79,31 @@ def test_what_we_made_since_is_there_until_a_list_says_all(listing, server):
     assert len(server.asked) == 2
 
 
+def test_what_we_made_is_seen_by_who_reads_while_a_newer_list_comes(listing, server, monkeypatch):
+    monkeypatch.setattr("xlbench_operator.cluster.listing.SPACING_S", 0.0)
+    missed = []
+
+    def read(moment, stop):
+        while not stop.is_set():
+            if (seen := names(listing.jobs(moment))) != ["a", "made"]:
+                missed.append(seen)
+
+    for _ in range(30):  # each catches a reader between two of its steps about every other time
+        server.answers["GET", PATH] = 200, {"metadata": {}, "items": [job("a")]}
+        moment, stop = time.monotonic(), threading.Event()
+        listing.jobs(moment)
+        listing.add(job("made"))
+        server.answers["GET", PATH] = 200, {"metadata": {}, "items": [job("a"), job("made")]}
+        readers = [threading.Thread(target=read, args=(moment, stop)) for _ in range(2)]
+        for thread in readers:
+            thread.start()
+        listing.jobs(time.monotonic())
+        stop.set()
+        for thread in readers:
+            thread.join(10)
+    assert not missed
+
+
 def test_what_we_made_while_it_was_asked_for_is_there_once(listing, server):
     def answer(_):
         listing.add(job("a"))

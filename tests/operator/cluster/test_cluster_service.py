@@ -73,6 +73,15 @@ def experiment(name):
     }
 
 
+def running_experiment(name):
+    """One that is looked at whenever everybody is."""
+    return experiment(name) | {"status": {"phase": "Running", "observedGeneration": 1}}
+
+
+def path_of(name):
+    return f"/apis/xlbench.dev/v1alpha1/namespaces/team-a/experimentspecs/{name}"
+
+
 def list_of(*items):
     return 200, {"metadata": {}, "items": list(items)}
 
@@ -90,8 +99,7 @@ def answers_with(server, experiments):
     server.answers["GET", JOBS] = partial(answer, list_of())
     for each in experiments:
         name = each["metadata"]["name"]
-        path = f"/apis/xlbench.dev/v1alpha1/namespaces/team-a/experimentspecs/{name}"
-        server.answers["GET", path] = 200, each
+        server.answers["GET", path_of(name)] = 200, each
 
 
 @pytest.fixture
@@ -123,6 +131,40 @@ def test_it_waits_for_an_api_server_that_is_not_there_yet(server, start):
     assert running.page("/healthz")[0] == 200, "a restart would not help"
     answers_with(server, [])
     until(lambda: running.page("/readyz")[0] == 200, "ready")
+
+
+@pytest.mark.parametrize("trouble", ["a LIST fails", "a watch breaks"])
+def test_who_was_put_off_is_left_alone_until_something_may_have_happened(
+    server, start, monkeypatch, trouble
+):
+    monkeypatch.setattr("xlbench_operator.operating.loop.FIRST_PAUSE_S", 3600.0)
+    monkeypatch.setattr("xlbench_operator.cluster.listing.SPACING_S", 0.0)
+    monkeypatch.setattr("xlbench_operator.cluster.watching.pause", lambda *_: 0.01)
+    monkeypatch.setattr(services, "pause", lambda *_: 0.01)
+    monkeypatch.setattr(services, "RESYNC_S", 0.02)
+    answers_with(server, [running_experiment("a")])
+    path = path_of("a")
+    server.answers["GET", path] = 403, {"message": "forbidden"}
+
+    def asked_for(place):
+        return sum(each.path == place and "watch" not in each.query for each in server.asked)
+
+    start()
+    until(lambda: asked_for(path) == 1, "a first look")
+    seen = asked_for(EXPERIMENTS)
+    until(lambda: asked_for(EXPERIMENTS) > seen + 10, "ten times everybody was reminded")
+    assert asked_for(path) == 1
+
+    good, broken = server.answers["GET", EXPERIMENTS], []
+
+    def breaks(asked):
+        if not broken and ("watch" in asked.query) == (trouble == "a watch breaks"):
+            broken.append(asked)
+            return 503, {"message": "etcd"}
+        return good(asked)
+
+    server.answers["GET", EXPERIMENTS] = breaks
+    until(lambda: asked_for(path) > 1, "a second look")
 
 
 def test_a_list_that_is_old_makes_it_count_as_dead(server, start, monkeypatch):

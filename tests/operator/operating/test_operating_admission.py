@@ -1,6 +1,7 @@
 """Caps on live Jobs: never passed, and what is free goes to who has least."""
 
 import random
+import threading
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -71,6 +72,26 @@ def test_what_is_granted_to_one_is_not_granted_to_another():
     assert admission.leave(B, used=0, held=3) == set()
     assert admission.leave(A, used=1, held=0) == {B}, "B may have what A left"
     assert admission.enter(B, lambda: jobs({A: 1})) == 3
+
+
+def test_a_job_made_while_another_asks_is_counted():
+    admission, live = Admission(Caps(all=1)), Counter()
+    assert admission.enter(A, lambda: jobs(live)) == 1
+
+    def make_and_leave():
+        live[A] = 1
+        admission.leave(A, used=1, held=0)
+
+    made = threading.Thread(target=make_and_leave)
+
+    def listed():
+        found = jobs(live)
+        made.start()
+        made.join(0.2)  # all that it takes, unless it waits for who asks
+        return found
+
+    assert admission.enter(B, listed) == 0
+    made.join()
 
 
 def test_a_job_without_controller_is_nobodys():

@@ -37,13 +37,14 @@ class Once:
     """Wake-ups that are over when each key was looked at once."""
 
     def __init__(self):
-        self.keys, self.delays = [], {}
+        self.keys, self.delays, self.put_off = [], {}, set()
 
     def take(self):
         return Wakeup(self.keys.pop(0), 0.0) if self.keys else None
 
-    def done(self, key, again_after_s):
+    def done(self, key, again_after_s, *, put_off=False):
         self.delays[key.name] = again_after_s
+        (self.put_off.add if put_off else self.put_off.discard)(key.name)
 
     def wake(self, keys):
         """Nobody looks twice."""
@@ -118,7 +119,9 @@ def test_what_goes_wrong_with_one_puts_off_that_one_alone(rounds):
     assert rounds.lab.status("good")["phase"] == "Running"
     second = rounds.look("bad")
     assert 1.0 <= second["bad"] <= 2.0
+    assert rounds.wakeups.put_off == {"bad"}
     rounds.look("bad")
+    assert not rounds.wakeups.put_off
     assert rounds.lab.status("bad")["phase"] in {"Pending", "Running"}
     assert rounds.outcomes() == {"done": 2.0, "later": 1.0, "bug": 1.0}
     rounds.sight.fails["bad"] = [UnreachableError("no answer")]

@@ -70,6 +70,50 @@ def test_waking_brings_forward_what_is_due_later(wakeups):
     assert taken_within(wakeups, 5) == A
 
 
+@pytest.mark.parametrize(
+    ("put_off", "comes"), [(False, A), (True, None)], ids=["due later", "put off"]
+)
+def test_a_reminder_brings_forward_only_who_was_not_put_off(wakeups, put_off, comes):
+    wakeups.remind([A])
+    wakeups.take()
+    wakeups.done(A, 3600.0, put_off=put_off)
+    wakeups.remind([A])
+    assert taken_within(wakeups, 5 if comes else 0.1) == comes
+
+
+def test_waking_brings_forward_also_who_was_put_off(wakeups):
+    wakeups.wake([A])
+    wakeups.take()
+    wakeups.done(A, 3600.0, put_off=True)
+    wakeups.wake([A])
+    assert taken_within(wakeups, 5) == A
+
+
+@pytest.mark.parametrize(
+    ("put_off", "comes"), [(False, A), (True, None)], ids=["all went well", "put off"]
+)
+def test_a_key_that_is_reminded_of_while_looked_at(wakeups, put_off, comes):
+    wakeups.wake([A])
+    wakeups.take()
+    wakeups.remind([A])
+    reminded = time.monotonic()
+    wakeups.wake([B])
+    wakeups.done(A, 3600.0 if put_off else None, put_off=put_off)
+    found = [wakeups.take(), wakeups.take()] if comes else [wakeups.take()]
+    assert [each.key for each in found] == ([B, A] if comes else [B])
+    assert all(each.since >= reminded for each in found)
+
+
+def test_who_was_put_off_once_is_reminded_again_when_it_goes_well(wakeups):
+    wakeups.wake([A])
+    wakeups.take()
+    wakeups.done(A, 0.0, put_off=True)
+    wakeups.take()
+    wakeups.done(A, 3600.0)
+    wakeups.remind([A])
+    assert taken_within(wakeups, 5) == A
+
+
 def test_what_is_seen_of_a_key_that_is_due_later_is_no_older_than_that(wakeups):
     wakeups.wake([A])
     wakeups.take()

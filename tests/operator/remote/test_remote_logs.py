@@ -1,5 +1,6 @@
 """`xlbench logs`: from a pod while there is one, else from the store."""
 
+import copy
 import json
 
 import pytest
@@ -41,6 +42,20 @@ class World:
         self.api.logs[name] = list(pods)
         return name
 
+    def other(self, content):
+        """An experiment that is listed first, with this for a plan; the plan's address."""
+        ((place, found),) = self.api.experiments.items()
+        other = copy.deepcopy(found)
+        uid = "f" + found["metadata"]["uid"][1:]
+        other["metadata"] |= {"name": "other", "uid": uid}
+        path = layout.plan(layout.experiment("other", uid))
+        if content is not None:
+            self.store.put(path, content.encode())
+        address = f"{self.store.root.as_uri()}/{path}"
+        other["status"]["links"]["plan"] = address
+        self.api.experiments = {("team-a", "other"): other, place: found}
+        return address
+
     def stored(self, bundle, number, text):
         name = job_name(bundle, self.plan.uid, number)
         self.store.put(layout.log(self.folder, name), text.encode())
@@ -74,6 +89,54 @@ def test_the_last_attempt_at_a_stage_counts_in_numbers(world, xlbench):
     for number in (2, 10, 9):
         world.stored(bundle, number, f"attempt {number}\n")
     assert xlbench("logs", bundle.stages[0]).stdout == "attempt 10\n"
+
+
+@pytest.mark.parametrize("digits", [64, 6])
+@pytest.mark.parametrize("content", [None, '{"schemaVersion": 2}', "{"])
+def test_a_plan_that_cannot_be_read_hides_no_other_experiment(world, xlbench, content, digits):
+    world.other(content)
+    bundle = world.bundle("train")
+    world.stored(bundle, 1, "the first attempt\n")
+    answer = xlbench("logs", bundle.stages[0][:digits])
+    assert (answer.exit_code, answer.stdout) == (0, "the first attempt\n")
+    assert "cannot be read" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        pytest.param(None, "(nothing is stored under", id="missing"),
+        pytest.param('{"schemaVersion": 2}', "(schemaVersion: Input should be 1)", id="newer"),
+        pytest.param("{", "(Invalid JSON: ", id="torn"),
+    ],
+)
+@pytest.mark.parametrize("wanted", ["0" * 12, "0" * 64])
+def test_a_plan_that_cannot_be_read_is_told_of_where_nothing_is_found(
+    world, xlbench, wanted, content, why
+):
+    other = world.other(content)
+    answer = xlbench("logs", wanted)
+    assert answer.exit_code == 2
+    first, second = answer.stderr.splitlines()
+    assert first.startswith(f"{wanted}: no ")
+    assert second.startswith(f"other: what its stages are is in {other}, which cannot be read")
+    assert why in second
+
+
+def test_the_beginning_of_two_keys_is_none(world, xlbench):
+    first, second = world.plan.bundles[0].stages[0], world.plan.bundles[-1].stages[0]
+    alike = first[:8] + second[8:]
+    path = layout.plan(world.folder)
+    text = world.store.read(path).data.decode().replace(second, alike)
+    world.store.put(path, text.encode())
+    world.stored(world.plan.bundles[0], 1, "one of two\n")
+    answer = xlbench("logs", first[:6])
+    assert answer.exit_code == 2
+    assert answer.stderr == (
+        f"{first[:6]}: the keys of 2 stages begin so; give more digits of one:\n"
+        + "".join(f"{key}\n" for key in sorted([first, alike]))
+    )
+    assert xlbench("logs", first).stdout == "one of two\n"
 
 
 def test_the_report_which_no_plan_knows(world, xlbench):
