@@ -6,6 +6,7 @@ import pytest
 from xlbench_operator.analysis.cells import constant_scores
 from xlbench_operator.analysis.scores import (
     MACRO_F1,
+    WEIGHTED_F1,
     Items,
     class_counts,
     counts_by_unit,
@@ -43,6 +44,14 @@ LABELS = ("on", "off", "dim")
 def test_macro_f1(gold: list[str], predicted: list[str | None], expected: float) -> None:
     counts = class_counts(gold, predicted, LABELS)
     assert macro_f1(counts.sum(axis=0)) == pytest.approx(expected)
+
+
+def test_weighted_f1() -> None:
+    # on: 2*2/(3 gold + 2 said) = 4/5; off: 2*1/(2 + 2) = 1/2; dim: 0 of 1 gold
+    gold, predicted = ["on"] * 3 + ["off"] * 2 + ["dim"], ["on", "on", "off", "off", "dim", None]
+    sums = class_counts(gold, predicted, LABELS).sum(axis=0)
+    assert score(WEIGHTED_F1, sums) == pytest.approx((3 * 4 / 5 + 2 * 1 / 2) / 6)
+    assert np.isnan(score(WEIGHTED_F1, np.zeros(9)))
 
 
 def test_a_gold_label_outside_the_label_set_is_an_error() -> None:

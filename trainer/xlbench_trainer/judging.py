@@ -8,6 +8,7 @@ by the recipes `train` (English dev) and `evaluate`.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import assert_never
 
 import numpy as np
@@ -17,7 +18,7 @@ from xlbench_specs.tasks import Task
 
 from xlbench_trainer.scoring import answers, ranking
 from xlbench_trainer.scoring.entities import Found, found, together
-from xlbench_trainer.scoring.labels import macro_f1
+from xlbench_trainer.scoring.labels import macro_f1, weighted_f1
 from xlbench_trainer.tokens import IGNORED, PreparedSet
 
 Labels = Sequence[str]
@@ -26,6 +27,8 @@ Rows = Iterator[OutcomeRow]
 Count = tuple[str, str, int, int]
 """Name, label, numerator and denominator of a row."""
 
+OF_CLASSES = MappingProxyType({"macro_f1": macro_f1, "weighted_f1": weighted_f1})
+"""Metrics that are computed from gold and predicted labels, not from a kept ratio."""
 LONGEST_ANSWER = 30
 """Tokens of an answer. Source: google-research/xtreme, `third_party/run_squad.py`."""
 RANKS = 20
@@ -90,8 +93,8 @@ def scores(task: Task, rows: Iterable[OutcomeRow]) -> dict[str, float | None]:
 
 
 def _score(metric: str, rows: Sequence[OutcomeRow]) -> float | None:
-    if metric == "macro_f1":
-        return macro_f1([row.gold for row in rows], [row.predicted for row in rows])
+    if of_classes := OF_CLASSES.get(metric):
+        return of_classes([row.gold for row in rows], [row.predicted for row in rows])
     counted = [row for row in rows if row.name == metric]
     total = sum(row.denominator for row in counted)
     return sum(row.numerator for row in counted) / total if total else None

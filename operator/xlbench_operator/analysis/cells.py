@@ -18,7 +18,7 @@ from xlbench_specs.tasks import Task
 from xlbench_operator.analysis.evidence import Evidence
 from xlbench_operator.analysis.resampling import units_of
 from xlbench_operator.analysis.scores import (
-    MACRO_F1,
+    OF_CLASSES,
     Counts,
     Ints,
     Items,
@@ -202,7 +202,7 @@ def scores_of(items: Items, task: Task) -> dict[str, float]:
     return {
         name: float(score(name, sums.sum(axis=0)))
         for name in task.metrics
-        if name == MACRO_F1 or name in items.name
+        if name in OF_CLASSES or name in items.name
         for _, sums in [counts_by_unit(items, name, labels=task.labels, unit_of=whole)]
     }
 
@@ -215,7 +215,7 @@ def constant_scores(items: Items, task: Task) -> dict[str, float]:
     """
     gold = [str(label) for label in items.gold[items.examples()]]
     if task.kind == "retrieval":
-        own = task.metrics[0] == "accuracy_at_1"
+        own = task.metrics[0] in {"accuracy_at_1", "accuracy_from_english"}
         return dict.fromkeys(task.metrics, 1 / len(gold)) if own else {}
     if task.kind == "span":
         return dict.fromkeys(task.metrics, 0.0)
@@ -226,5 +226,5 @@ def constant_scores(items: Items, task: Task) -> dict[str, float]:
         }
     best, share = majority_share(gold)
     sums: Counts = class_counts(gold, [best] * len(gold), task.labels).sum(axis=0)
-    known = {"accuracy": share, MACRO_F1: float(score(MACRO_F1, sums))}
+    known = {"accuracy": share} | {name: float(score(name, sums)) for name in OF_CLASSES}
     return {name: known[name] for name in task.metrics if name in known}

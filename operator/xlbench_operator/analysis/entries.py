@@ -19,6 +19,7 @@ MINUTE, HOUR = 60, 3600
 SMALL_P = 0.001
 _METRIC_NAMES = {
     "macro_f1": "macro-F1",
+    "weighted_f1": "weighted F1",
     "span_f1": "span F1",
     "xtreme_f1": "XTREME's F1",
     "squad_f1": "F1 (SQuAD)",

@@ -5,13 +5,14 @@ the ten thousand resampled ones behind its interval. It must not read a store an
 seed. Called by the analysis and by `xlbench_operator.analysis.resampling`.
 
 Counts are arrays ``[units, features]``; a metric maps sums over units ``[..., features]`` to
-``[...]``. Two layouts exist: a ratio has the features (numerator, denominator); macro-F1 over ``C``
+``[...]``. Two layouts exist: a ratio has the features (numerator, denominator); F1 over ``C``
 classes has ``3 * C``: true positives, gold items and predictions of each class. They are doubles:
 parts of a million add up to more than the 24 bits that a float32 holds within one unit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -23,8 +24,8 @@ Floats = npt.NDArray[np.floating]
 Counts = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
-MACRO_F1 = "macro_f1"
-"""The one score that is not a ratio of sums: see docs/decisions/0001."""
+MACRO_F1, WEIGHTED_F1 = "macro_f1", "weighted_f1"
+"""The scores that are no ratios of sums: see docs/decisions/0001."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +72,32 @@ def macro_f1(sums: Floats) -> Floats:
         return np.asarray(f1.sum(axis=-1) / supported.sum(axis=-1))
 
 
+def weighted_f1(sums: Floats) -> Floats:
+    """Mean F1 over the classes, each weighed by its gold items; NaN where there is none.
+
+    Source: scikit-learn, `f1_score(average="weighted")`.
+    """
+    hits, gold, predicted = np.moveaxis(sums.reshape(*sums.shape[:-1], 3, -1), -2, 0)
+    f1 = 2 * hits / np.maximum(gold + predicted, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((gold * f1).sum(axis=-1) / gold.sum(axis=-1))
+
+
+OF_CLASSES: Mapping[str, Callable[[Floats], Floats]] = MappingProxyType(
+    {MACRO_F1: macro_f1, WEIGHTED_F1: weighted_f1}
+)
+"""Metrics that are computed from `class_counts`, not from a kept ratio."""
+
+
 def score(metric: str, sums: Floats) -> Floats:
     """The metric's value for sums of counts ``[..., features]``."""
-    return macro_f1(sums) if metric == MACRO_F1 else ratio(sums)
+    return OF_CLASSES.get(metric, ratio)(sums)
 
 
 def class_counts(
     gold: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str]
 ) -> Counts:
-    """Counts ``[examples, 3 * labels]`` behind macro-F1.
+    """Counts ``[examples, 3 * labels]`` behind the F1 of classes.
 
     A prediction of None, or of a label outside the set, counts as a miss of the gold class and as
     a prediction of no class.
@@ -111,8 +129,8 @@ def counts_by_unit(
 
     Args:
         items: The stage's outcomes.
-        metric: `MACRO_F1`, or the name of a kept ratio (`accuracy`, `span_f1`, ...).
-        labels: The task's fixed label set; used by macro-F1 alone.
+        metric: One of `OF_CLASSES`, or the name of a kept ratio (`accuracy`, `span_f1`, ...).
+        labels: The task's fixed label set; used by the metrics of classes alone.
         unit_of: The unit of each example id.
 
     Returns:
@@ -121,7 +139,7 @@ def counts_by_unit(
     Raises:
         ValueError: The stage kept no outcome that the metric can be computed from.
     """
-    if metric == MACRO_F1:
+    if metric in OF_CLASSES:
         rows = items.examples()
         values = class_counts(list(items.gold[rows]), list(items.predicted[rows]), labels)
     else:

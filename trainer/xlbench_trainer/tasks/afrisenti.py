@@ -12,14 +12,14 @@ _REPOSITORY = "afrisenti-semeval/afrisent-semeval-2023"
 ABOUT = About(
     description="is a tweet negative, neutral or positive?",
     protocol=(
-        "One text, one label. There is no English training data of its own: trained on NusaX's "
+        "One text, one label; weighted_f1 is the shared task's score. There is no English training data of its own: trained on NusaX's "
         "English, which has the same labels and other texts (reviews and posts)."
     ),
     kind="classification",
-    metrics=("macro_f1", "accuracy"),
+    metrics=("weighted_f1", "macro_f1", "accuracy"),
     labels=("negative", "neutral", "positive"),
     repositories={_REPOSITORY: "5aec3cfcf87b59f885e98641f72e52182776429d"},
-    version="afrisenti-1",
+    version="afrisenti-2",
     train_source="nusax",
     recipe=(RecipePart(task="nusax", share=1),),
     licence="CC-BY-4.0",
