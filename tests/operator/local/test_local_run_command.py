@@ -1,5 +1,7 @@
 """`xlbench run` around the executor: words, exit codes, and the plan that rules in a folder."""
 
+import os
+
 import pytest
 from small_experiment import SMALL
 from typer.testing import CliRunner
@@ -59,6 +61,22 @@ def test_a_dry_run_says_what_would_be_run_and_writes_nothing(run, tmp_path):
     assert third == f"into {tmp_path}/out, 3 trainers at once"
     assert all(line.startswith("warning: spec.") for line in warnings)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "trainers"),
+    [
+        pytest.param(4, 1, id="never none"),
+        pytest.param(9, 1, id="two of the largest that were measured do not fit"),
+        pytest.param(11, 2, id="two fit"),
+        pytest.param(256, 8, id="one for each core"),
+    ],
+)
+def test_no_more_trainers_than_memory_and_cores_carry(run, monkeypatch, gigabytes, trainers):
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": gigabytes * 1000**3 // 4096}
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
+    assert f", {trainers} trainers at once" in run("--dry-run").stderr
 
 
 def test_a_bad_spec_is_refused_with_its_line(run, spec):
