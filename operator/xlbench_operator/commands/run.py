@@ -21,7 +21,7 @@ from xlbench_specs.experiment import Analysis, ExperimentSpec
 from xlbench_specs.manifests import Manifest, ReportRecord
 from xlbench_specs.plans import Plan
 from xlbench_specs.stages import KINDS, Stage, StageRuntime, TrainParams
-from xlbench_specs.store import FileStore, NotFoundError, finished, sha256_of
+from xlbench_specs.store import CorruptError, FileStore, NotFoundError, finished, sha256_of
 from xlbench_specs.tasks import task_table
 
 from xlbench_operator.commands.validate import load_spec, verdict_on
@@ -61,8 +61,8 @@ def run(
 ) -> None:
     """Run an experiment on this machine; run again, it goes on or has nothing to do.
 
-    Exit code 0 if all is there, 1 if stages failed, 2 if the spec or these words are wrong, 130 if
-    it was interrupted.
+    Exit code 0 if all is there, 1 if stages or the report failed, 2 if the spec or these words are
+    wrong, 130 if it was interrupted.
     """
     words = Console(stderr=True)
     try:
@@ -161,7 +161,11 @@ def _run(
         key: "done" if board.finished(key) else board.states[key].value
         for key in plan.stages_of("evaluate")
     }
-    _report(words, plan, analysis, store, plan.report_stage(analysis, outcomes))
+    try:
+        _report(words, plan, analysis, store, plan.report_stage(analysis, outcomes))
+    except (OSError, CorruptError, NotFoundError) as error:
+        _say(words, f"no report: {error}")
+        return CommandExit.FAILED
     return CommandExit.FAILED if number[State.FAILED] else CommandExit.DONE
 
 

@@ -100,6 +100,15 @@ def test_a_folder_that_cannot_be_one_is_named_and_not_the_spec(run, tmp_path):
     assert str(tmp_path / "out") in result.stderr
 
 
+def test_a_report_that_cannot_be_written_is_told_in_a_line(run_that_fails, tmp_path):
+    (tmp_path / "out/payloads").mkdir(parents=True)
+    (tmp_path / "out/payloads/report").write_text("a file in the way")
+    result = run_that_fails()
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("no report: ")
+    assert "payloads/report" in result.stderr.splitlines()[-1]
+
+
 def test_without_a_trainer_nothing_is_planned(run, tmp_path):
     result = run(executable=tmp_path / "nowhere")
     assert result.exit_code == 2
