@@ -52,6 +52,11 @@ class EncoderRef(Document):
     revision: Annotated[str, StringConstraints(min_length=1, max_length=71)] | None = None
     """The commit (40 hex) of a hub model, `sha256:<64 hex>` of a folder; none for `builtin/*`."""
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of the machine that runs the experiment."""
+        return self.model.startswith(("/", "."))
+
 
 class TargetRef(Document):
     """A task that models are trained for in English and tested on in every language."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS
 from xlbench_specs.errors import Problem
-from xlbench_specs.experiment import TARGET, EncoderRef, Experiment
+from xlbench_specs.experiment import TARGET, Experiment
 from xlbench_specs.languages import GROUPS, LANGUAGES
 from xlbench_specs.suggestions import unknown
 
@@ -69,7 +69,7 @@ def _encoder_models(spec: Experiment, _: Tasks) -> Iterator[Problem]:
         if model.startswith(BUILTIN):
             if model not in builtin:
                 yield Problem(path, model, unknown("built-in encoder", model, builtin))
-        elif not _is_folder(encoder) and not HUB_NAME.fullmatch(model):
+        elif not encoder.is_folder and not HUB_NAME.fullmatch(model):
             message = (
                 f"valid: {', '.join(builtin)}, a hub name <owner>/<name>, or a folder that "
                 "starts with / or ."
@@ -83,7 +83,7 @@ def _encoder_revisions(spec: Experiment, _: Tasks) -> Iterator[Problem]:
         revision = encoder.revision
         if encoder.model.startswith(BUILTIN):
             fits, valid = revision is None, "none: the table pins it; leave it out"
-        elif _is_folder(encoder):
+        elif encoder.is_folder:
             fits = revision is not None and FOLDER_HASH.fullmatch(revision) is not None
             valid = "sha256:<64 hex>, as `xlbench encoder hash DIR` prints it"
         else:
@@ -112,10 +112,6 @@ def _lowest_layers(spec: Experiment) -> Iterator[tuple[str, int]]:
     for path, _, phase in phases(spec):
         if phase.trainable:
             yield f"{path}.trainable.lowestLayer", phase.trainable.lowest_layer
-
-
-def _is_folder(encoder: EncoderRef) -> bool:
-    return encoder.model.startswith(("/", "."))
 
 
 NAMES: Mapping[str, Rule] = {

@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from xlbench_specs import layout
-from xlbench_specs.errors import SpecError
+from xlbench_specs.errors import Problem, SpecError
 from xlbench_specs.exits import CommandExit
 from xlbench_specs.experiment import Analysis, ExperimentSpec
 from xlbench_specs.manifests import Manifest, ReportRecord
@@ -24,12 +24,14 @@ from xlbench_specs.stages import KINDS, Stage, StageRuntime, TrainParams
 from xlbench_specs.store import CorruptError, FileStore, NotFoundError, finished, sha256_of
 from xlbench_specs.tasks import task_table
 
+from xlbench_operator.commands.folders import check_fillable
 from xlbench_operator.commands.validate import load_spec, verdict_on
 from xlbench_operator.local.board import State
 from xlbench_operator.local.display import display_on, shown_time
 from xlbench_operator.local.execute import Execution, Settings
 from xlbench_operator.local.trainer import NoTrainerError, build_of, find_trainer
 from xlbench_operator.planning.plan import local_uid, make_plan
+from xlbench_operator.remote.answers import stop
 
 GO_ON = "interrupted: run the same command to go on"
 STATES = (State.DONE, State.REUSED, State.FAILED, State.SKIPPED)
@@ -48,11 +50,14 @@ def run(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Trainers at once.", show_default="one for each core"),
+        typer.Option(min=1, help="Trainers at once.", show_default="as cores and memory carry"),
     ] = None,
     trainer: Annotated[
         Path | None,
-        typer.Option(help="The trainer's executable.", show_default=".venv-trainer's"),
+        typer.Option(
+            help="The trainer's executable; XLBENCH_TRAINER may name it too.",
+            show_default=".venv-trainer's",
+        ),
     ] = None,
     checkpoint_every_s: Annotated[
         float, typer.Option(min=0, help="Seconds between checkpoints.")
@@ -67,17 +72,20 @@ def run(
     words = Console(stderr=True)
     try:
         document = load_spec(spec)
+    except (SpecError, OSError):
+        stop(verdict_on(spec).text, CommandExit.BAD_SPEC)
+    folder = (out or Path("results") / document.metadata.name).absolute()
+    try:
         executable = find_trainer(trainer, os.environ)
-        folder = (out or Path("results") / document.metadata.name).absolute()
+        _check_encoders(document)
+        check_fillable(folder)
         plan = _plan(document, executable, FileStore(folder), write=not dry_run)
-    except (SpecError, OSError) as error:
-        bad = verdict_on(spec)
-        subject = "--out" if isinstance(error, OSError) else spec  # the spec itself was read
-        typer.echo(bad.text if bad.problems else f"{subject}: {error}", err=True)
-        raise typer.Exit(CommandExit.BAD_SPEC) from error
     except NoTrainerError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(CommandExit.BAD_SPEC) from error
+        stop(str(error), CommandExit.BAD_SPEC)
+    except SpecError as error:
+        stop(f"{spec}: {error}", CommandExit.BAD_SPEC)
+    except OSError as error:
+        stop(f"--out = {str(folder)!r}: {error}", CommandExit.BAD_SPEC)
     threads = document.spec.training.threads
     settings = Settings(
         trainer=executable,
@@ -93,6 +101,24 @@ def run(
     except KeyboardInterrupt:
         _say(words, GO_ON)
         raise typer.Exit(CommandExit.INTERRUPTED) from None
+
+
+def _check_encoders(document: ExperimentSpec) -> None:
+    """See that the local folders of encoders are there; a relative one is one of this folder.
+
+    Raises: `SpecError`.
+    """
+    problems = [
+        Problem(
+            f"spec.encoders[{number}].model",
+            encoder.model,
+            f"there is no folder {Path(encoder.model).absolute()}",
+        )
+        for number, encoder in enumerate(document.spec.encoders)
+        if encoder.is_folder and not Path(encoder.model).is_dir()
+    ]
+    if problems:
+        raise SpecError(problems)
 
 
 def _plan(document: ExperimentSpec, trainer: Path, store: FileStore, *, write: bool) -> Plan:
@@ -205,7 +231,7 @@ def _runtime(
         encoder_folders={
             encoder.revision or "": str(Path(encoder.model).absolute())
             for encoder in document.spec.encoders
-            if encoder.model.startswith(("/", "."))
+            if encoder.is_folder
         },
         mirror=os.environ.get("XLBENCH_MIRROR"),
         trainer_build=plan.trainer_build,
