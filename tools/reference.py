@@ -109,7 +109,8 @@ def language_row(row: Language) -> tuple[object, ...]:
 ENCODERS = """\
 # Encoders
 
-A spec names an encoder that comes with the trainer, a hub's model at a commit, or a local folder.
+A spec names an encoder that comes with the trainer, a hub's model at a commit, or, in local runs
+only, a local folder: the pods of a cluster do not have it.
 
 ## Built in
 """
