@@ -10,6 +10,7 @@ from xlbench_specs.languages import GROUPS, LANGUAGES
 from xlbench_specs.suggestions import unknown
 
 from xlbench_operator.checks.rules import Rule, Tasks, phases, refs
+from xlbench_operator.planning.baselines import RANDOM_ENCODER
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 FOLDER_HASH = re.compile(r"sha256:[0-9a-f]{64}")
@@ -114,6 +115,24 @@ def _lowest_layers(spec: Experiment) -> Iterator[tuple[str, int]]:
             yield f"{path}.trainable.lowestLayer", phase.trainable.lowest_layer
 
 
+def _encoder_positions(spec: Experiment, _: Tasks) -> Iterator[Problem]:
+    """A longer text would be asked for a position that the encoder has no embedding of."""
+    places = [(each, f"spec.encoders[{number}]") for number, each in enumerate(spec.encoders)]
+    if "random-encoder" in spec.baselines:
+        places.append((RANDOM_ENCODER, "spec.baselines"))
+    longest = spec.training.max_length
+    for encoder, place in places:
+        known = BUILTIN_ENCODERS.get(encoder.model.removeprefix(BUILTIN))
+        if known is None or not encoder.model.startswith(BUILTIN):
+            continue
+        if longest > known.shape.positions:
+            message = (
+                f"encoder {encoder.name} ({place}) has {known.shape.positions} positions; valid: "
+                f"8 to {known.shape.positions}"
+            )
+            yield Problem("spec.training.maxLength", longest, message)
+
+
 NAMES: Mapping[str, Rule] = {
     "tasks-are-known": _task_names,
     "languages-are-known": _language_codes,
@@ -121,5 +140,6 @@ NAMES: Mapping[str, Rule] = {
     "encoders-are-known": _encoder_models,
     "revisions-are-pinned": _encoder_revisions,
     "layers-are-there": _encoder_layers,
+    "lengths-have-positions": _encoder_positions,
 }
 """Rules by name."""
