@@ -188,8 +188,10 @@ def settings() -> Iterator[str]:
         "# Settings of the operator",
         "",
         "Environment variables of `xlbench-operator run`,",
+        "read once; an empty one is as none, and an `XLBENCH_...` that nobody reads is refused.",
+        "Those of S3 are in ../how-to/s3.md.",
+        "",
     )
-    yield from ("read once; an empty one is as none. Those of S3 are in ../how-to/s3.md.", "")
     rows = ((f"`{row.name}`", row.meaning, row.default or "required") for row in VARIABLES.values())
     yield from table(("variable", "meaning", "default"), rows)
 
