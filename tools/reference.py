@@ -109,7 +109,8 @@ def language_row(row: Language) -> tuple[object, ...]:
 ENCODERS = """\
 # Encoders
 
-A spec names an encoder that comes with the trainer, a hub's model at a commit, or a local folder.
+A spec names an encoder that comes with the trainer, a hub's model at a commit, or, in local runs
+only, a local folder: the pods of a cluster do not have it.
 
 ## Built in
 """
@@ -187,8 +188,10 @@ def settings() -> Iterator[str]:
         "# Settings of the operator",
         "",
         "Environment variables of `xlbench-operator run`,",
+        "read once; an empty one is as none, and an `XLBENCH_...` that nobody reads is refused.",
+        "Those of S3 are in ../how-to/s3.md.",
+        "",
     )
-    yield from ("read once; an empty one is as none. Those of S3 are in ../how-to/s3.md.", "")
     rows = ((f"`{row.name}`", row.meaning, row.default or "required") for row in VARIABLES.values())
     yield from table(("variable", "meaning", "default"), rows)
 

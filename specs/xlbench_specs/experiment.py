@@ -37,6 +37,12 @@ Updates = Annotated[int, Field(ge=1, le=10_000_000)]
 Weight = Annotated[float, Field(gt=0, le=1e6)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 ShortText = Annotated[str, StringConstraints(min_length=1, max_length=253)]
+QueueName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", min_length=1, max_length=63
+    ),
+]
 Quantity = Annotated[
     str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", max_length=16)
 ]
@@ -51,6 +57,11 @@ class EncoderRef(Document):
     """`builtin/<name>`, a hub id `<owner>/<name>`, or a folder that starts with `/` or `.`."""
     revision: Annotated[str, StringConstraints(min_length=1, max_length=71)] | None = None
     """The commit (40 hex) of a hub model, `sha256:<64 hex>` of a folder; none for `builtin/*`."""
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of the machine that runs the experiment."""
+        return self.model.startswith(("/", "."))
 
 
 class TargetRef(Document):
@@ -300,8 +311,8 @@ class Execution(Document):
 
     parallelism: Annotated[int, Field(ge=1, le=10_000)] = 8
     """Unfinished Jobs of this experiment at once."""
-    queue: ShortText | None = None
-    """Kueue's local queue."""
+    queue: QueueName | None = None
+    """Kueue's local queue; becomes a label of every Job."""
     packing: Literal["language", "model"] = "language"
     """Evaluation Jobs for each (encoder, schedule, language) or for each model; fixed at start."""
     resources: Resources = Resources()

@@ -25,6 +25,7 @@ from botocore.exceptions import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xlbench_specs.store import NotFoundError, RefusedError, UnavailableError
+from xlbench_specs.suggestions import unknown
 
 _MIB = 2**20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
@@ -79,8 +80,11 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as error:
             first = error.errors()[0]
-            message = f"{first['loc'][0]}={first['input']!r}: {first['msg']}"
-            raise ValueError(message) from error
+            name, words = str(first["loc"][0]), first["msg"]
+            if first["type"] == "extra_forbidden":
+                valid = (field.alias or "" for field in cls.model_fields.values())
+                words = unknown("setting", name, valid)
+            raise ValueError(f"{name}={first['input']!r}: {words}") from error
 
 
 class PreconditionError(RuntimeError):

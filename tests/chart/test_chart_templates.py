@@ -17,6 +17,14 @@ HERE = Path(__file__).parent
 CASES = ["namespace", "cluster", "private"]
 STORE = ("--set", "store.address=s3://bench/results")
 
+FOLDER = ("--set", "store.address=file:///results", "--set", "store.claim=results")
+VOLUME = tuple(
+    word
+    for field in ("name=data", "mountPath=/data", "claim=data")
+    for word in ("--set", f"jobs.volumes[0].{field}")
+)
+CA = ("--set", "privateCA.configMap=ca")
+
 
 def rendered(helm, *words):
     answer = helm("template", "xlbench", "--namespace", "team-a", *words)
@@ -171,11 +179,11 @@ class TestJobs:
         assert ours["HTTPS_PROXY"] == "http://proxy.example.org:3128"
         assert "HF_HOME" not in ours
 
-    def test_results_may_lie_on_a_claim(self, helm):
-        words = ("--set", "store.address=file:///results", "--set", "store.claim=results")
-        (volume,) = self.pods(helm, *words).volumes
+    def test_results_may_lie_on_a_claim_beside_other_volumes(self, helm):
+        volume, other = self.pods(helm, *FOLDER, *VOLUME).volumes
         assert (volume.mount_path, volume.claim) == ("/results", "results")
-        mounts = {each["mountPath"] for each in container(helm, *words)["volumeMounts"]}
+        assert (other.mount_path, other.claim) == ("/data", "data")
+        mounts = {each["mountPath"] for each in container(helm, *FOLDER)["volumeMounts"]}
         assert mounts == {"/tmp", "/results"}  # noqa: S108 - a path in the pod
 
 
@@ -192,6 +200,34 @@ class TestJobs:
             (*STORE, "--set", "store.claim=results"),
             'store.claim = "results": only with',
             id="a claim for S3",
+        ),
+        *(
+            pytest.param(
+                ("--set", f"store.address=file://{folder}", "--set", "store.claim=results"),
+                f'store.address: mounted at "{own}"; every pod has its own there',
+                id=f"a store at {folder}",
+            )
+            for folder, own in {
+                "/tmp": "/tmp",  # noqa: S108 - a path in the pod
+                "/tmp/": "/tmp",  # noqa: S108 - as above
+                "/dev//shm": "/dev/shm",  # noqa: S108 - as above
+                "//": "/",
+            }.items()
+        ),
+        pytest.param(
+            (*STORE, *VOLUME, "--set", "jobs.volumes[0].mountPath=/tmp"),
+            'jobs.volumes[0]: mounted at "/tmp"; every pod has its own there',
+            id="a volume of Jobs over their own",
+        ),
+        pytest.param(
+            (*STORE, *VOLUME, "--set", "jobs.volumes[0].mountPath=/etc/xlbench/ca", *CA),
+            'jobs.volumes[0]: mounted at "/etc/xlbench/ca", as is privateCA.configMap',
+            id="a volume of Jobs over the authority's",
+        ),
+        pytest.param(
+            (*FOLDER, *VOLUME, "--set", "jobs.volumes[0].name=store"),
+            'jobs.volumes[0]: named "store", as is store.address',
+            id="a volume of Jobs of the store's name",
         ),
         pytest.param((*STORE, "--set", "replicas=2"), "'replicas' not allowed", id="an old habit"),
         pytest.param(

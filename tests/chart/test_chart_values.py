@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from jsonschema import Draft7Validator, ValidationError, validate
+from xlbench_operator.operating.environment import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 
@@ -88,6 +89,13 @@ def test_every_field_is_explained(schema):
     assert all(field.get("description") for field in fields if "$ref" not in field)
 
 
+@pytest.mark.parametrize("holder", ["operator", "store"])
+def test_variables_that_the_chart_sets_are_not_set_beside_it(schema, holder):
+    names = schema["properties"][holder]["properties"]["env"]["propertyNames"]["not"]["enum"]
+    free = {"XLBENCH_WORKERS"}
+    assert set(names) == {variable.name for variable in VARIABLES.values()} - free
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -101,6 +109,8 @@ def test_every_field_is_explained(schema):
         pytest.param("crd.install", True, id="yes is no way to install"),
         pytest.param("jobs", {"hostNetwork": True}, id="what no spec may ask for"),
         pytest.param("operator.env", {"XLBENCH_S3_DEADLINE_S": 60}, id="a number as a variable"),
+        pytest.param("operator.env", {"XLBENCH_HTTP_PORT": "80"}, id="the port, which is fixed"),
+        pytest.param("store.env", {"XLBENCH_NAMESPACE": "b"}, id="a variable of another value"),
         pytest.param("operator.envFrom", [{"secret": "a", "configMap": "b"}], id="two sources"),
     ],
 )

@@ -1,4 +1,5 @@
 import hashlib
+import os
 from functools import partial
 
 import pytest
@@ -125,6 +126,33 @@ def test_a_file_that_cannot_be_had_fails_the_command(spec, tmp_path, monkeypatch
     monkeypatch.setattr(command, "find", partial(find, fetch=unreachable))
     result = fetch(spec, tmp_path / "mirror", code=1)
     assert "no network" in result.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=["fetch", "dry run"])
+@pytest.mark.parametrize("name", ["afile", "afile/below"])
+def test_a_place_that_cannot_be_a_folder_is_told_before_anything_is_fetched(
+    spec, tmp_path, small_files, words, name
+):
+    (tmp_path / "afile").write_text("")
+    result = fetch(spec, tmp_path / name, *words, code=2)
+    assert result.stderr == f"--to = '{tmp_path}/{name}': {tmp_path}/afile is not a folder\n"
+    assert small_files == []
+
+
+def test_a_folder_that_may_not_be_written_is_told(spec, tmp_path, small_files, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda _, mode: mode == os.R_OK)  # root may write anywhere
+    result = fetch(spec, tmp_path / "mirror", code=2)
+    assert result.stderr.endswith(f"{tmp_path} may not be written in\n")
+    assert small_files == []
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_file_that_cannot_be_written_is_told_in_a_line(spec, tmp_path):
+    (tmp_path / "IndoNLP").write_text("a file in the way")
+    result = fetch(spec, tmp_path, code=2)
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(f"--to = '{tmp_path}': ")
+    assert "IndoNLP" in last
 
 
 def test_a_bad_spec_is_refused(tmp_path):

@@ -56,12 +56,23 @@ def test_the_family_that_a_folder_is_read_as_is_said(folder, config):
     assert found.stdout.startswith("sha256:")
 
 
-@pytest.mark.parametrize("config", ['{"xlbench_family": "mbert"}', "{"], ids=["unknown", "no JSON"])
-def test_a_configuration_that_cannot_be_read_is_refused(folder, config):
-    (folder / "config.json").write_text(config)
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        pytest.param(b'{"xlbench_family": "mbert"}', "valid: e5-small", id="unknown family"),
+        pytest.param(b'{"xlbench_family": ["e5"]}', "valid: e5-small", id="family of no name"),
+        pytest.param(b'{"model_type": 3}', "model_type = 3: must be text", id="type of no name"),
+        pytest.param(b"{", "not JSON", id="no JSON"),
+        pytest.param(b"\xff", "not JSON", id="no text"),
+        pytest.param(b"[1]", "must be a JSON object", id="no object"),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_is_refused(folder, config, said):
+    (folder / "config.json").write_bytes(config)
     found = CliRunner().invoke(app, ["encoder", "hash", str(folder)])
     assert found.exit_code == 2
-    assert str(folder) in found.stderr
+    assert found.stderr.startswith(f"{folder}: config.json: ")
+    assert said in found.stderr
     assert found.stdout == ""
 
 

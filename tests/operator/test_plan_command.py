@@ -126,6 +126,22 @@ def test_it_says_what_difference_can_be_shown(spec, change, words):
     assert words in planned(spec(**change)).stdout
 
 
+def test_a_contrast_without_a_cell_can_show_nothing(spec):
+    arms = [
+        {"name": name, "phases": phases}
+        for name, phases in {
+            "joint": [["mnli-dev20k", "squad"], ["$target"]],
+            "chain": [["mnli-dev20k"], ["squad"], ["$target"]],
+        }.items()
+    ]
+    for arm in arms:
+        arm["phases"] = [{"tasks": [{"task": name} for name in names]} for names in arm["phases"]]
+    changes = {"targets": [{"task": "xnli"}], "languages": {"codes": ["sw", "ur"]}}
+    text = planned(spec(schedules=arms, **changes)).stdout
+    assert "none: no cell is left for the primary endpoint" in text
+    assert "noncentral" not in text
+
+
 def test_one_arm_is_compared_with_nothing(spec):
     arm = {"name": "arm", "phases": [{"tasks": [{"task": "$target"}]}]}
     text = planned(spec(schedules=[arm], budget={"target": 60})).stdout

@@ -61,4 +61,4 @@ def test_rows_for_programs_are_those_of_the_table():
 
 def test_an_unknown_name_is_refused_with_what_there_is():
     result = said("xcoppa", code=2)
-    assert "did you mean 'xcopa'" in result.stderr
+    assert result.stderr.startswith("xcoppa: unknown task (did you mean 'xcopa'?); valid: ")

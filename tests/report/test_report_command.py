@@ -1,12 +1,14 @@
 """`xlbench report` and the publication of a report, on a folder of results."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
 from xlbench_operator.cli import app
 from xlbench_operator.commands.report import make_report
 from xlbench_specs import layout
+from xlbench_specs.manifests import Manifest
 from xlbench_specs.results import Summary
 from xlbench_specs.store import finished as finished_stage
 
@@ -83,3 +85,64 @@ def test_a_folder_without_a_plan_is_exit_code_2(tmp_path):
     result = _run(tmp_path)
     assert result.exit_code == 2
     assert "holds no experiments" in result.stderr
+
+
+def _other_plan(finished, text="{}"):
+    """Where a plan of another version lies beside the experiment."""
+    path = finished.store.root / "experiments/other/1/plan.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_plan_that_cannot_be_read_is_told_in_a_line_and_exit_code_1(small):
+    _other_plan(small)
+    result = _run(small.store.root, "--dry-run")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"{small.store.root}: experiments/other/1/plan.json in it is no plan that this version can "
+        "read; passed over\n"
+    )
+    assert result.stdout.startswith("simultaneous - sequential")
+
+
+def test_a_folder_of_unreadable_plans_is_not_said_to_hold_none(small):
+    shutil.rmtree(small.store.root / "experiments")
+    _other_plan(small)
+    result = _run(small.store.root)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def _outcomes(finished):
+    """A payload file that a report reads."""
+    (manifest, *_) = sorted((finished.store.root / "manifests/evaluate").iterdir())
+    found = Manifest.model_validate_json(manifest.read_bytes())
+    folder = layout.payload("evaluate", found.key, found.attempt)
+    return finished.store.root / folder / "outcomes.parquet"
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        pytest.param(lambda path: path.write_bytes(b"other"), "5 bytes", id="damaged"),
+        pytest.param(lambda path: path.unlink(), "nothing is stored", id="missing"),
+    ],
+)
+def test_a_payload_that_is_not_whole_is_named_and_exit_code_2(small, harm, said):
+    path = _outcomes(small)
+    harm(path)
+    result = _run(small.store.root, "--dry-run")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert str(path.relative_to(small.store.root)) in line
+    assert said in line
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_exit_code_2(small):
+    (small.store.root / "payloads/report").write_text("a file in the way")
+    result = _run(small.store.root)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"{small.store.root}: ")
+    assert "payloads/report" in line

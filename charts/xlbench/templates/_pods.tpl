@@ -47,10 +47,40 @@
 {{- toYaml (dict "volumes" $volumes "envFrom" $envFrom) -}}
 {{- end -}}
 
+{{/*
+Fails where two volumes have one name or one place, or one lies over what every pod has of its own.
+Called with the attached volumes and those of jobs.
+*/}}
+{{- define "xlbench.checkVolumes" -}}
+{{- $fields := dict "store" "store.address" "ca" "privateCA.configMap" -}}
+{{- $places := list -}}
+{{- range .attached -}}
+{{- $places = append $places (dict "field" (get $fields .name) "name" .name "path" (clean .mountPath)) -}}
+{{- end -}}
+{{- range $number, $volume := .jobs -}}
+{{- $field := printf "jobs.volumes[%d]" $number -}}
+{{- $places = append $places (dict "field" $field "name" $volume.name "path" (clean $volume.mountPath)) -}}
+{{- end -}}
+{{- $names := dict -}}
+{{- $paths := dict -}}
+{{- range $places -}}
+{{- if has .path (list "/" "/tmp" "/dev/shm") -}}
+{{- fail (printf "%s: mounted at %q; every pod has its own there, so name another folder" .field .path) -}}
+{{- else if hasKey $names .name -}}
+{{- fail (printf "%s: named %q, as is %s; give it another name" .field .name (get $names .name)) -}}
+{{- else if hasKey $paths .path -}}
+{{- fail (printf "%s: mounted at %q, as is %s; name another folder" .field .path (get $paths .path)) -}}
+{{- end -}}
+{{- $_ := set $names .name .field -}}
+{{- $_ := set $paths .path .field -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What the pods of all Jobs have, as JSON in the words of spec.execution.pod. */}}
 {{- define "xlbench.jobs" -}}
 {{- $attached := include "xlbench.attached" . | fromYaml -}}
 {{- $asked := .Values.jobs -}}
+{{- include "xlbench.checkVolumes" (dict "attached" $attached.volumes "jobs" $asked.volumes) -}}
 {{- $environment := include "xlbench.environment" . | fromYaml -}}
 {{- range $asked.env -}}
 {{- $_ := set $environment .name .value -}}

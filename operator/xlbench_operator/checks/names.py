@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 
 from xlbench_specs.encoders import BUILTIN, BUILTIN_ENCODERS
 from xlbench_specs.errors import Problem
-from xlbench_specs.experiment import TARGET, EncoderRef, Experiment
+from xlbench_specs.experiment import TARGET, Experiment
 from xlbench_specs.languages import GROUPS, LANGUAGES
 from xlbench_specs.suggestions import unknown
 
 from xlbench_operator.checks.rules import Rule, Tasks, phases, refs
+from xlbench_operator.planning.baselines import RANDOM_ENCODER
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 FOLDER_HASH = re.compile(r"sha256:[0-9a-f]{64}")
@@ -69,7 +70,7 @@ def _encoder_models(spec: Experiment, _: Tasks) -> Iterator[Problem]:
         if model.startswith(BUILTIN):
             if model not in builtin:
                 yield Problem(path, model, unknown("built-in encoder", model, builtin))
-        elif not _is_folder(encoder) and not HUB_NAME.fullmatch(model):
+        elif not encoder.is_folder and not HUB_NAME.fullmatch(model):
             message = (
                 f"valid: {', '.join(builtin)}, a hub name <owner>/<name>, or a folder that "
                 "starts with / or ."
@@ -83,7 +84,7 @@ def _encoder_revisions(spec: Experiment, _: Tasks) -> Iterator[Problem]:
         revision = encoder.revision
         if encoder.model.startswith(BUILTIN):
             fits, valid = revision is None, "none: the table pins it; leave it out"
-        elif _is_folder(encoder):
+        elif encoder.is_folder:
             fits = revision is not None and FOLDER_HASH.fullmatch(revision) is not None
             valid = "sha256:<64 hex>, as `xlbench encoder hash DIR` prints it"
         else:
@@ -114,8 +115,22 @@ def _lowest_layers(spec: Experiment) -> Iterator[tuple[str, int]]:
             yield f"{path}.trainable.lowestLayer", phase.trainable.lowest_layer
 
 
-def _is_folder(encoder: EncoderRef) -> bool:
-    return encoder.model.startswith(("/", "."))
+def _encoder_positions(spec: Experiment, _: Tasks) -> Iterator[Problem]:
+    """A longer text would be asked for a position that the encoder has no embedding of."""
+    places = [(each, f"spec.encoders[{number}]") for number, each in enumerate(spec.encoders)]
+    if "random-encoder" in spec.baselines:
+        places.append((RANDOM_ENCODER, "spec.baselines"))
+    longest = spec.training.max_length
+    for encoder, place in places:
+        known = BUILTIN_ENCODERS.get(encoder.model.removeprefix(BUILTIN))
+        if known is None or not encoder.model.startswith(BUILTIN):
+            continue
+        if longest > known.shape.positions:
+            message = (
+                f"encoder {encoder.name} ({place}) has {known.shape.positions} positions; valid: "
+                f"8 to {known.shape.positions}"
+            )
+            yield Problem("spec.training.maxLength", longest, message)
 
 
 NAMES: Mapping[str, Rule] = {
@@ -125,5 +140,6 @@ NAMES: Mapping[str, Rule] = {
     "encoders-are-known": _encoder_models,
     "revisions-are-pinned": _encoder_revisions,
     "layers-are-there": _encoder_layers,
+    "lengths-have-positions": _encoder_positions,
 }
 """Rules by name."""

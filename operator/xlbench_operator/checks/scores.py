@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from xlbench_specs.errors import Problem
 from xlbench_specs.experiment import TARGET, Experiment
-from xlbench_specs.languages import ENGLISH
+from xlbench_specs.languages import ENGLISH, GROUPS
 from xlbench_specs.suggestions import listed, unknown
 from xlbench_specs.tasks import Task
 
@@ -71,11 +71,50 @@ def _size(tasks: Tasks, name: str, split: str, code: str) -> int | None:
 
 
 def _probes(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
-    valid = [name for name, task in tasks.items() if task.kind == "retrieval"]
     for number, name in enumerate(spec.probes):
-        if name in tasks and name not in valid:
-            message = f"not an untrained retrieval task; valid: {listed(valid)}"
+        if name in tasks and tasks[name].kind != "retrieval":
+            message = f"not an untrained retrieval task; valid: {listed(_probes_of(tasks))}"
             yield Problem(f"spec.probes[{number}]", name, message)
+
+
+def _probes_have_scores(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
+    """A probe is scored in the languages of the experiment, as far as it has them."""
+    tested = _tested(spec, tasks)
+    valid = [name for name, codes in _probes_of(tasks).items() if tested & codes]
+    for number, name in enumerate(spec.probes):
+        if name not in tasks or tasks[name].kind != "retrieval":
+            continue
+        codes = tasks[name].languages("test")
+        if not codes:
+            message = f"has no test data to be scored on; valid: {listed(_probes_of(tasks))}"
+            yield Problem(f"spec.probes[{number}]", name, message)
+        elif tested and not tested & set(codes):
+            message = (
+                f"has data in {listed(codes)}, which this experiment does not test; valid: "
+                f"{listed(valid) or 'none'}"
+            )
+            yield Problem(f"spec.probes[{number}]", name, message)
+
+
+def _probes_of(tasks: Tasks) -> dict[str, set[str]]:
+    """The probes that can be scored, and their languages."""
+    return {
+        name: set(task.languages("test"))
+        for name, task in tasks.items()
+        if task.kind == "retrieval" and _is_scored(task)
+    }
+
+
+def _tested(spec: Experiment, tasks: Tasks) -> set[str]:
+    """The languages that the plan will test; those that no table knows are another rule's."""
+    names = [name for target in spec.targets for name in target.tests if name in tasks]
+    have = {code for name in names for code in tasks[name].languages("test")} - {ENGLISH}
+    if spec.languages.codes is not None:
+        return have & set(spec.languages.codes)
+    if spec.languages.group is not None:
+        known = GROUPS.get(spec.languages.group)
+        return have & set(known.languages) if known else set()
+    return have
 
 
 def _endpoint_metric(spec: Experiment, tasks: Tasks) -> Iterator[Problem]:
@@ -94,6 +133,7 @@ SCORES: Mapping[str, Rule] = {
     "splits-are-for-training": _splits,
     "shots-are-there": _shots,
     "probes-are-retrieval": _probes,
+    "probes-have-scores": _probes_have_scores,
     "metric-is-of-every-target": _endpoint_metric,
 }
 """Rules by name."""

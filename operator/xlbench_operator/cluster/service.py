@@ -12,6 +12,7 @@ from http import HTTPStatus
 
 from xlbench_specs import store as stores
 from xlbench_specs.crd import KubeObject
+from xlbench_specs.exits import CommandExit
 from xlbench_specs.tasks import task_table
 
 from xlbench_operator.cluster.connection import (
@@ -83,9 +84,11 @@ class Service:
         stores.check(stores.open_store(root))
 
     def run(self) -> None:
-        """Work until told to stop; running passes are finished."""
-        pages = {"/metrics": self._page, "/healthz": self._health, "/readyz": self._readiness}
-        probes = Probes(self._settings.port, pages)
+        """Work until told to stop; running passes are finished.
+
+        Raises: `SystemExit` if the port cannot be had; nothing was begun then.
+        """
+        probes = self._probes()
         workers = [
             threading.Thread(target=self._loop.work, name=f"worker-{number}", daemon=True)
             for number in range(self._settings.workers)
@@ -106,6 +109,15 @@ class Service:
             _join(workers, FINISH_S)
             probes.close()
             LOG.info("stopped")
+
+    def _probes(self) -> Probes:
+        port = self._settings.port
+        pages = {"/metrics": self._page, "/healthz": self._health, "/readyz": self._readiness}
+        try:
+            return Probes(port, pages)
+        except OSError as error:
+            LOG.critical("XLBENCH_HTTP_PORT = %d: %s", port, error.strerror)
+            raise SystemExit(CommandExit.BAD_SPEC) from error
 
     def stop(self) -> None:
         """Take no more work; may be called from anywhere, also from the handler of a signal."""

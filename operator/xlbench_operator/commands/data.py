@@ -20,9 +20,11 @@ from xlbench_specs.pinned_files import (
 from xlbench_specs.tasks import FileSource, PinnedFile, task_table
 
 from xlbench_operator.checks import SOME_DIGEST
+from xlbench_operator.commands.folders import check_fillable
 from xlbench_operator.commands.validate import load_spec, verdict_on
 from xlbench_operator.planning.needs import Needs, needs_of, source_words
 from xlbench_operator.planning.plan import local_uid, make_plan
+from xlbench_operator.remote.answers import stop
 
 data = typer.Typer(no_args_is_help=True, help="Look after the data of tasks.")
 
@@ -41,9 +43,22 @@ def fetch(
 ) -> None:
     """Fill a mirror folder with the pinned files of a spec's tasks: <owner>/<repository>/<path>.
 
-    Exit code 2 if the spec must be edited, 1 if a file cannot be had or is another.
+    Exit code 2 if the spec must be edited or the folder cannot be filled, 1 if a file cannot be had
+    or is another.
     """
     needs = _needs(spec)
+    try:
+        _fill(mirror, needs, dry_run=dry_run)
+    except OSError as error:
+        stop(f"--to = {str(mirror)!r}: {error}", CommandExit.BAD_SPEC)
+
+
+def _fill(mirror: Path, needs: Needs, *, dry_run: bool) -> None:
+    """Fetch what the folder does not hold; what cannot be had ends the command.
+
+    Raises: `OSError` if the folder cannot be filled, `typer.Exit`.
+    """
+    check_fillable(mirror)
     for line in _licences(needs):
         typer.echo(line, err=True)
     missing = [file for file in needs.files if not (mirror / file.name).is_file()]
@@ -55,10 +70,10 @@ def fetch(
         for file in missing:
             typer.echo(file.name)
         return
+    mirror.mkdir(parents=True, exist_ok=True)
     failed = [file for file in needs.files if not _put(file, mirror)]
     if failed:
-        typer.echo(f"{len(failed)} of {len(needs.files)} files are not there", err=True)
-        raise typer.Exit(CommandExit.FAILED)
+        stop(f"{len(failed)} of {len(needs.files)} files are not there", CommandExit.FAILED)
 
 
 def _needs(path: Path) -> Needs:

@@ -43,7 +43,17 @@ def hash_folder(
 def _family(folder: Path) -> EncoderFamily:
     """The family of a folder, which has no name but its own word.
 
-    Raises: `ValueError` if its configuration is no JSON, or names a family that there is not.
+    Raises: `ValueError` if its configuration is no JSON object, or names a family that there is
+        not.
     """
-    config = json.loads((folder / CONFIG).read_text())
-    return family_of("folder", config.get("model_type", ""), config.get(FAMILY_SETTING))
+    try:
+        config = json.loads((folder / CONFIG).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{CONFIG}: not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{CONFIG}: must be a JSON object")  # noqa: TRY004 - a user's, not a bug
+    model_type = config.get("model_type", "")
+    if not isinstance(model_type, str):
+        raise ValueError(f"{CONFIG}: model_type = {model_type!r}: must be text")  # noqa: TRY004 - as above
+    said = config.get(FAMILY_SETTING)
+    return family_of("folder", model_type, said if said is None else str(said))

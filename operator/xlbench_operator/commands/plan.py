@@ -168,6 +168,8 @@ def _detectable(found: Plan) -> Section:
     title = "Smallest difference that this design can show"
     if not found.endpoint.contrast:
         return Section(title, (), [], ["no two arms are compared"])
+    if not _endpoint_has_cells(found):
+        return Section(title, (), [], ["none: no cell is left for the primary endpoint"])
     if seeds < MIN_SEEDS:
         return Section(title, (), [], [f"none: {seeds} seeds, and inference needs {MIN_SEEDS}"])
     smallest = smallest_detectable_difference(
@@ -178,6 +180,13 @@ def _detectable(found: Plan) -> Section:
         ("contrast", "seeds", "points"),
         [(" - ".join(found.endpoint.contrast), str(seeds), f"{smallest:.1f}")],
         [_formula(confidence), f"assumed: {_assumed(seeds)}"],
+    )
+
+
+def _endpoint_has_cells(found: Plan) -> bool:
+    return any(
+        cell.language in found.endpoint.languages and not (cell.absent or cell.contaminated)
+        for cell in found.cells
     )
 
 

@@ -10,7 +10,6 @@ import platform
 import resource
 import time
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +24,7 @@ from xlbench_specs.manifests import Provenance
 from xlbench_specs.plans import Plan
 from xlbench_specs.pods import ATTEMPT_VARIABLE
 from xlbench_specs.stages import StageFile
-from xlbench_specs.store import FileStore, Store
+from xlbench_specs.store import CorruptError, FileStore, NotFoundError, Store
 
 LIBRARIES = ("xlbench-operator", "numpy", "scipy", "pyarrow", "matplotlib")
 RSS_UNIT = 1024
@@ -40,13 +39,25 @@ def report(
 ) -> None:
     """Build the reports of all experiments of a folder anew, from their plans and manifests.
 
-    Exit code 0 if every planned score is there, 1 if some are missing, 2 if there is no plan.
+    Exit code 0 if every planned score is there, 1 if some are missing or a plan cannot be read, 2
+    if there is no plan, or a file cannot be read or written or is not the one that was stored.
     """
+    try:
+        code = _reports(folder, as_json=as_json, dry_run=dry_run)
+    except (OSError, CorruptError, NotFoundError) as error:
+        typer.echo(f"{folder}: {error}", err=True)
+        raise typer.Exit(CommandExit.BAD_SPEC) from error
+    raise typer.Exit(code)
+
+
+def _reports(folder: Path, *, as_json: bool, dry_run: bool) -> CommandExit:
+    """Build the reports and say what they say."""
     store = FileStore(folder.absolute())
-    plans = list(_plans(store))
-    if not plans:
+    paths = [path for path in store.list("experiments") if path.endswith("/plan.json")]
+    if not paths:
         typer.echo(f"{folder}: holds no experiments/<name>/<uid>/plan.json", err=True)
-        raise typer.Exit(CommandExit.BAD_SPEC)
+        return CommandExit.BAD_SPEC
+    plans = [plan for path in paths if (plan := _plan(store, path))]
     # The libraries behind a report take seconds to load: other verbs need not wait for them.
     from xlbench_operator.analysis.report import build_report, publish  # noqa: PLC0415
 
@@ -62,8 +73,8 @@ def report(
             typer.echo("\n".join([*found.sentences, *([] if dry_run else [str(page)])]))
     if as_json:
         typer.echo(json.dumps([found.summary.plain() for found in built], sort_keys=True, indent=1))
-    complete = all(found.summary.complete for found in built)
-    raise typer.Exit(CommandExit.DONE if complete else CommandExit.FAILED)
+    complete = len(plans) == len(paths) and all(found.summary.complete for found in built)
+    return CommandExit.DONE if complete else CommandExit.FAILED
 
 
 def make_report(store: Store, plan: Plan, analysis: Analysis) -> str:
@@ -109,14 +120,14 @@ def run_report_task(store: Store, task: ReportTask) -> TrainerExit:
     return TrainerExit.DONE
 
 
-def _plans(store: FileStore) -> Iterator[Plan]:
-    """The readable plans of a store, by path."""
-    for path in store.list("experiments"):
-        if path.endswith("/plan.json"):
-            try:
-                yield Plan.model_validate_json(store.read(path).data)
-            except ValidationError as error:
-                typer.echo(f"{path}: passed over, it is no plan: {error}", err=True)
+def _plan(store: FileStore, path: str) -> Plan | None:
+    """The plan under a path; one that cannot be read is told and passed over."""
+    try:
+        return Plan.model_validate_json(store.read(path).data)
+    except ValidationError:
+        words = f"{path} in it is no plan that this version can read; passed over"
+        typer.echo(f"{store.root}: {words}", err=True)
+        return None
 
 
 def _attempt() -> str:

@@ -15,28 +15,30 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from xlbench_specs import layout
-from xlbench_specs.errors import SpecError
+from xlbench_specs.errors import Problem, SpecError
 from xlbench_specs.exits import CommandExit
 from xlbench_specs.experiment import Analysis, ExperimentSpec
 from xlbench_specs.manifests import Manifest, ReportRecord
 from xlbench_specs.plans import Plan
 from xlbench_specs.stages import KINDS, Stage, StageRuntime, TrainParams
-from xlbench_specs.store import FileStore, NotFoundError, finished, sha256_of
+from xlbench_specs.store import CorruptError, FileStore, NotFoundError, finished, sha256_of
 from xlbench_specs.tasks import task_table
 
+from xlbench_operator.commands.folders import check_fillable
 from xlbench_operator.commands.validate import load_spec, verdict_on
 from xlbench_operator.local.board import State
 from xlbench_operator.local.display import display_on, shown_time
 from xlbench_operator.local.execute import Execution, Settings
 from xlbench_operator.local.trainer import NoTrainerError, build_of, find_trainer
 from xlbench_operator.planning.plan import local_uid, make_plan
+from xlbench_operator.remote.answers import stop
 
 GO_ON = "interrupted: run the same command to go on"
 STATES = (State.DONE, State.REUSED, State.FAILED, State.SKIPPED)
 CHECKPOINT_EVERY_S = 20.0
-PROCESS_BYTES = 3 * 1024**3
-"""Memory that a trainer may need (2.5 GB were measured on real tasks); no more of them than fit are
-started by default."""
+PROCESS_BYTES = 5 * 1024**3
+"""Memory that a trainer may need (4.7 GB were measured on real tasks, docs/results/low-resource);
+no more of them than fit are started by default, and at least one."""
 
 
 def run(
@@ -48,11 +50,14 @@ def run(
     ] = None,
     jobs: Annotated[
         int | None,
-        typer.Option(min=1, help="Trainers at once.", show_default="one for each core"),
+        typer.Option(min=1, help="Trainers at once.", show_default="as cores and memory carry"),
     ] = None,
     trainer: Annotated[
         Path | None,
-        typer.Option(help="The trainer's executable.", show_default=".venv-trainer's"),
+        typer.Option(
+            help="The trainer's executable; XLBENCH_TRAINER may name it too.",
+            show_default=".venv-trainer's",
+        ),
     ] = None,
     checkpoint_every_s: Annotated[
         float, typer.Option(min=0, help="Seconds between checkpoints.")
@@ -61,23 +66,26 @@ def run(
 ) -> None:
     """Run an experiment on this machine; run again, it goes on or has nothing to do.
 
-    Exit code 0 if all is there, 1 if stages failed, 2 if the spec or these words are wrong, 130 if
-    it was interrupted.
+    Exit code 0 if all is there, 1 if stages or the report failed, 2 if the spec or these words are
+    wrong, 130 if it was interrupted.
     """
     words = Console(stderr=True)
     try:
         document = load_spec(spec)
+    except (SpecError, OSError):
+        stop(verdict_on(spec).text, CommandExit.BAD_SPEC)
+    folder = (out or Path("results") / document.metadata.name).absolute()
+    try:
         executable = find_trainer(trainer, os.environ)
-        folder = (out or Path("results") / document.metadata.name).absolute()
+        _check_encoders(document)
+        check_fillable(folder)
         plan = _plan(document, executable, FileStore(folder), write=not dry_run)
-    except (SpecError, OSError) as error:
-        bad = verdict_on(spec)
-        subject = "--out" if isinstance(error, OSError) else spec  # the spec itself was read
-        typer.echo(bad.text if bad.problems else f"{subject}: {error}", err=True)
-        raise typer.Exit(CommandExit.BAD_SPEC) from error
     except NoTrainerError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(CommandExit.BAD_SPEC) from error
+        stop(str(error), CommandExit.BAD_SPEC)
+    except SpecError as error:
+        stop(f"{spec}: {error}", CommandExit.BAD_SPEC)
+    except OSError as error:
+        stop(f"--out = {str(folder)!r}: {error}", CommandExit.BAD_SPEC)
     threads = document.spec.training.threads
     settings = Settings(
         trainer=executable,
@@ -93,6 +101,24 @@ def run(
     except KeyboardInterrupt:
         _say(words, GO_ON)
         raise typer.Exit(CommandExit.INTERRUPTED) from None
+
+
+def _check_encoders(document: ExperimentSpec) -> None:
+    """See that the local folders of encoders are there; a relative one is one of this folder.
+
+    Raises: `SpecError`.
+    """
+    problems = [
+        Problem(
+            f"spec.encoders[{number}].model",
+            encoder.model,
+            f"there is no folder {Path(encoder.model).absolute()}",
+        )
+        for number, encoder in enumerate(document.spec.encoders)
+        if encoder.is_folder and not Path(encoder.model).is_dir()
+    ]
+    if problems:
+        raise SpecError(problems)
 
 
 def _plan(document: ExperimentSpec, trainer: Path, store: FileStore, *, write: bool) -> Plan:
@@ -161,7 +187,11 @@ def _run(
         key: "done" if board.finished(key) else board.states[key].value
         for key in plan.stages_of("evaluate")
     }
-    _report(words, plan, analysis, store, plan.report_stage(analysis, outcomes))
+    try:
+        _report(words, plan, analysis, store, plan.report_stage(analysis, outcomes))
+    except (OSError, CorruptError, NotFoundError) as error:
+        _say(words, f"no report: {error}")
+        return CommandExit.FAILED
     return CommandExit.FAILED if number[State.FAILED] else CommandExit.DONE
 
 
@@ -201,7 +231,7 @@ def _runtime(
         encoder_folders={
             encoder.revision or "": str(Path(encoder.model).absolute())
             for encoder in document.spec.encoders
-            if encoder.model.startswith(("/", "."))
+            if encoder.is_folder
         },
         mirror=os.environ.get("XLBENCH_MIRROR"),
         trainer_build=plan.trainer_build,

@@ -20,6 +20,7 @@ from xlbench_operator.checks import accept
 from xlbench_operator.cluster.connection import ApiError
 from xlbench_operator.commands.validate import Verdict, verdict_on
 from xlbench_operator.loading import Origin, read_spec_file
+from xlbench_operator.operating.allowing import local_encoders
 from xlbench_operator.operating.observed import Subject
 from xlbench_operator.remote.answers import answers, exit_of, problems_of, stop
 from xlbench_operator.remote.experiments import Experiments
@@ -70,9 +71,13 @@ def submit(
 def _load(spec: Path) -> Loaded:
     try:
         file = read_spec_file(spec)
-        accept(file.data, file.origins)
+        document = accept(file.data, file.origins)
     except (SpecError, OSError):
         stop(verdict_on(spec).text, CommandExit.BAD_SPEC)
+    problems = tuple(local_encoders(document.spec))
+    if problems:
+        lines = {path: origin.line for path, origin in file.origins.items()}
+        stop(Verdict(spec, problems, lines).text, CommandExit.BAD_SPEC)
     assert isinstance(file.data, dict)  # noqa: S101 - it was accepted
     return Loaded(file.data, file.origins)
 

@@ -40,7 +40,7 @@ def tasks(
     """
     table = task_table()
     if name is not None and name not in table:
-        typer.echo(unknown("task", name, table), err=True)
+        typer.echo(f"{name}: {unknown('task', name, table)}", err=True)
         raise typer.Exit(CommandExit.BAD_SPEC)
     rows = list(table.values()) if name is None else [table[name]]
     if as_json:

@@ -5,6 +5,7 @@ Called by `execute` and `xlbench run`; knows nothing of plans.
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ THREAD_VARIABLES = (
     "OPENBLAS_NUM_THREADS",
     "RAYON_NUM_THREADS",
 )
+DIGEST = re.compile("[0-9a-f]{64}")
 _SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of <linux/prctl.h>
 
 
@@ -57,14 +59,18 @@ def find_trainer(wanted: Path | None, environment: Mapping[str, str]) -> Path:
 def build_of(trainer: Path) -> str:
     """Digest of the trainer's build, which salts keys where `reuse` is sameTrainer.
 
-    Raises: `SpecError` if the trainer does not tell.
+    Raises: `SpecError` if the trainer does not tell, or what it tells is no digest.
     """
     try:
         answer = subprocess.run([trainer, "build"], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         message = f"`{trainer} build` does not tell its digest: {error}"
         raise SpecError.at("spec.reuse", "sameTrainer", message) from error
-    return answer.stdout.strip()
+    digest = answer.stdout.strip()
+    if not DIGEST.fullmatch(digest):
+        message = f"`{trainer} build` says {digest[:80]!r}; a digest is 64 hex digits"
+        raise SpecError.at("spec.reuse", "sameTrainer", message)
+    return digest
 
 
 def start(arguments: list[str], log: Path, threads: int) -> subprocess.Popen[bytes]:

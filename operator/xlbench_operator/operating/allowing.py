@@ -30,13 +30,25 @@ def build_for(spec: Experiment, settings: Settings) -> str | None:
 
 
 def check_allowed(spec: Experiment, settings: Settings) -> None:
-    """Hold what an experiment asks of its pods to what the administrators allow.
+    """Hold what an experiment asks of its pods to what pods have and the administrators allow.
 
     Raises: `SpecError`.
     """
-    problems = list(_problems(spec.execution.pod or PodSettings(), settings.allowed))
+    pod = spec.execution.pod or PodSettings()
+    problems = [*local_encoders(spec), *_problems(pod, settings.allowed)]
     if problems:
         raise SpecError(problems)
+
+
+def local_encoders(spec: Experiment) -> Iterator[Problem]:
+    """A problem for each encoder that lies in a folder, which no pod has."""
+    for number, encoder in enumerate(spec.encoders):
+        if encoder.is_folder:
+            message = (
+                "a folder of one machine, which pods do not have; valid: builtin/<name> or a hub "
+                "name <owner>/<name>, or run it by `xlbench run`"
+            )
+            yield Problem(f"spec.encoders[{number}].model", encoder.model, message)
 
 
 def _problems(pod: PodSettings, allowed: Allowed) -> Iterator[Problem]:

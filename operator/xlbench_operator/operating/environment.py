@@ -4,14 +4,18 @@
 `xlbench_specs.s3_requests.Settings`. Called by `xlbench-operator run`, once.
 """
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 from xlbench_specs.documents import Document
 from xlbench_specs.pods import PodSettings
+from xlbench_specs.schema import schema_at, structural_schema
+from xlbench_specs.suggestions import unknown
 
 from xlbench_operator.operating.settings import Allowed, Caps, Settings
+from xlbench_operator.wording import path_of
 
 
 class Variable(NamedTuple):
@@ -25,10 +29,13 @@ class Variable(NamedTuple):
     """What its text means. Raises: `ValueError`."""
 
 
-def _at_least(least: int) -> Callable[[str], int]:
+def _at_least(least: int, most: int | None = None) -> Callable[[str], int]:
+    limit = "" if most is None else f" to {most}"
+
     def value(text: str) -> int:
-        if not text.isdecimal() or int(text) < least:
-            raise ValueError(f"must be a whole number from {least}")
+        fits = text.isdecimal() and int(text) >= least and (most is None or int(text) <= most)
+        if not fits:
+            raise ValueError(f"must be a whole number from {least}{limit}")
         return int(text)
 
     return value
@@ -48,8 +55,13 @@ def _from_json(model: type[Read], text: str) -> Read:
         return model.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise ValueError(f"{where}: {first['msg']}") from error
+        *holder, last = first["loc"] or ("the whole",)
+        words = first["msg"]
+        if first["type"] == "extra_forbidden":
+            schema = structural_schema(model)
+            node = schema_at(schema, path_of(tuple(holder))) if holder else schema
+            words = unknown("field", str(last), (node or {}).get("properties", ()))
+        raise ValueError(f"{path_of((*holder, last))}: {words}") from error
 
 
 def _pods(text: str) -> PodSettings:
@@ -124,20 +136,41 @@ VARIABLES: Mapping[str, Variable] = {
         _at_least(1),
     ),
     "port": Variable(
-        "XLBENCH_HTTP_PORT", "Where /metrics, /healthz and /readyz answer.", "8080", _at_least(0)
+        "XLBENCH_HTTP_PORT",
+        "Where /metrics, /healthz and /readyz answer.",
+        "8080",
+        _at_least(0, 65535),
     ),
 }
 """By what they set."""
+
+_OF_OTHERS = re.compile(
+    "XLBENCH_(S3_.+|MIRROR|TRAINER|ATTEMPT|RECORDED|KILL_(AT|MARK)|CLUSTER_.+|UPDATE_GOLDENS)"
+)
+"""What the store, the trainer, drills and tests read; an operator may have it from its shell."""
+_OF_KUBERNETES = re.compile(r"\w+_(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+"""What a pod is told of a Service in its namespace, whose name may be `xlbench-...`."""
+
+
+def _unknown(environment: Mapping[str, str]) -> Iterator[str]:
+    """A word on each variable that is meant for xlbench and that nobody reads."""
+    known = [variable.name for variable in VARIABLES.values()]
+    for name, text in environment.items():
+        if not name.startswith("XLBENCH_") or not text or name in known:
+            continue
+        address = name.endswith("_PORT") and "://" in text  # Kubernetes' again
+        if not (address or _OF_OTHERS.fullmatch(name) or _OF_KUBERNETES.fullmatch(name)):
+            yield f"{name} = {text!r}: {unknown('setting', name, known)}"
 
 
 def settings_of(environment: Mapping[str, str]) -> Settings:
     """The settings that an environment holds; an empty variable is as none.
 
-    Raises: `ValueError` naming each variable that is missing or wrong, its value and what it must
-        be.
+    Raises: `ValueError` naming each variable that is missing, wrong or unknown, its value and what
+        it must be.
     """
     found: dict[str, Any] = {}
-    problems = []
+    problems = list(_unknown(environment))
     for field, variable in VARIABLES.items():
         text = environment.get(variable.name, "")
         if not text and not variable.default:

@@ -11,7 +11,8 @@ from xlbench_specs.experiment import TARGET, Experiment, Schedule
 from xlbench_specs.languages import GROUPS
 from xlbench_specs.plans import Cell, PlanWarning
 
-from xlbench_operator.planning.doses import Tasks, intermediate_phases
+from xlbench_operator.planning.doses import Tasks, intermediate_phases, tasks_of
+from xlbench_operator.planning.orders import orders_for
 
 ROLES = ("arm", "control")
 MIN_SEEDS = 5
@@ -66,6 +67,42 @@ def _shared_train_source(
             path="spec.targets",
             message="no cell is left for the primary endpoint: the contrast has no answer",
         )
+
+
+def _same_arms(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanWarning]:
+    schedules = {each.name: each for each in spec.schedules}
+    arms = [each.name for each in spec.schedules if each.role == "arm"]
+    contrast = spec.analysis.contrast or arms[:2]
+    chains = [
+        [_chains(spec, schedules[name], each.task) for each in spec.targets] for name in contrast
+    ]
+    if len(chains) > 1 and chains[0] == chains[1]:
+        yield PlanWarning(
+            code="same-arms",
+            path="spec.analysis.contrast",
+            message=(
+                f"{' and '.join(contrast)} train the same phases in the same order: their "
+                "difference is 0 and says nothing"
+            ),
+        )
+
+
+def _chains(spec: Experiment, schedule: Schedule, target: str) -> list[list[object]]:
+    """What a schedule trains for a target, for each seed and order: phases without their names."""
+    refs = [tasks_of(phase, target) for phase in schedule.phases]
+    phases = [
+        (
+            {task: ref.model_copy(update={"except_for": None}) for task, ref in tasks.items()},
+            phase.model_copy(update={"name": None, "from_": None, "tasks": []}),
+        )
+        for phase, tasks in zip(schedule.phases, refs, strict=True)
+    ]
+    moved = intermediate_phases(schedule, target)
+    return [
+        [phases[number] for number in order if refs[number]]
+        for position in range(len(spec.seeds))
+        for order in orders_for(schedule, moved, position)
+    ]
 
 
 def _missing_controls(spec: Experiment, _: Tasks, __: Sequence[Cell]) -> Iterator[PlanWarning]:
@@ -242,6 +279,7 @@ def _endpoint_not_covered(
 
 OBJECTIONS: tuple[Objection, ...] = (
     _shared_train_source,
+    _same_arms,
     _missing_controls,
     _missing_single_controls,
     _few_seeds,

@@ -13,6 +13,7 @@ from xlbench_operator.cluster.probes import Page, Probes, verdict
 from xlbench_operator.cluster.service import Service, asked
 from xlbench_operator.operating.metrics import Metrics
 from xlbench_operator.operating.settings import Settings
+from xlbench_specs.exits import CommandExit
 from xlbench_specs.store import RefusedError
 
 EXPERIMENTS = "/apis/xlbench.dev/v1alpha1/experimentspecs"
@@ -173,6 +174,19 @@ def test_a_list_that_is_old_makes_it_count_as_dead(server, start, monkeypatch):
     until(lambda: running.page("/readyz")[0] == 200, "ready")
     monkeypatch.setattr(services, "STALE_S", 0.0)
     assert running.page("/healthz")[0] == 503
+
+
+def test_a_port_that_is_taken_ends_it_with_a_line(server, tmp_path, caplog):
+    taken = Probes(0, {})
+    try:
+        settings = Settings(tmp_path.as_uri(), "t", "o", port=taken.port)
+        with pytest.raises(SystemExit) as ended:
+            Service(settings, server.connection, Metrics()).run()
+    finally:
+        taken.close()
+    assert ended.value.code == CommandExit.BAD_SPEC
+    (line,) = caplog.messages
+    assert line == f"XLBENCH_HTTP_PORT = {taken.port}: Address already in use"
 
 
 def test_a_store_that_keeps_no_conditions_is_refused_at_start(server, tmp_path, monkeypatch):

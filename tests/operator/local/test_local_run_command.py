@@ -1,5 +1,7 @@
 """`xlbench run` around the executor: words, exit codes, and the plan that rules in a folder."""
 
+import os
+
 import pytest
 from small_experiment import SMALL
 from typer.testing import CliRunner
@@ -61,6 +63,22 @@ def test_a_dry_run_says_what_would_be_run_and_writes_nothing(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("gigabytes", "trainers"),
+    [
+        pytest.param(4, 1, id="never none"),
+        pytest.param(9, 1, id="two of the largest that were measured do not fit"),
+        pytest.param(11, 2, id="two fit"),
+        pytest.param(256, 8, id="one for each core"),
+    ],
+)
+def test_no_more_trainers_than_memory_and_cores_carry(run, monkeypatch, gigabytes, trainers):
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": gigabytes * 1000**3 // 4096}
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8), raising=False)
+    assert f", {trainers} trainers at once" in run("--dry-run").stderr
+
+
 def test_a_bad_spec_is_refused_with_its_line(run, spec):
     spec.write_text(SMALL.replace("ha-intent", "ha-intend"))
     result = run()
@@ -74,12 +92,35 @@ def test_a_file_that_is_not_there_is_refused(run, tmp_path):
     assert "cannot be read" in result.stderr
 
 
-def test_a_folder_that_cannot_be_one_is_named_and_not_the_spec(run, tmp_path):
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=["run", "dry run"])
+def test_a_folder_that_cannot_be_one_is_named_and_not_the_spec(run, tmp_path, words):
     (tmp_path / "out").write_text("a file where the folder should be")
-    result = run()
+    result = run(*words)
     assert result.exit_code == 2
-    assert result.stderr.startswith("--out: ")
-    assert str(tmp_path / "out") in result.stderr
+    assert result.stderr == f"--out = '{tmp_path}/out': {tmp_path}/out is not a folder\n"
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)], ids=["run", "dry run"])
+def test_an_encoders_folder_that_is_not_there_is_named(run, spec, tmp_path, words):
+    local = f"model: ./nowhere, revision: 'sha256:{'a' * 64}'"
+    spec.write_text(SMALL.replace("model: builtin/random-tiny", local))
+    result = run(*words)
+    assert result.exit_code == 2
+    assert "spec.encoders[0].model = './nowhere': there is no folder" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_report_that_cannot_be_written_is_told_in_a_line(run_that_fails, tmp_path):
+    (tmp_path / "out/payloads").mkdir(parents=True)
+    (tmp_path / "out/payloads/report").write_text("a file in the way")
+    result = run_that_fails()
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("no report: ")
+    assert "payloads/report" in result.stderr.splitlines()[-1]
+
+
+def test_its_help_names_the_variable_of_the_trainer():
+    assert "XLBENCH_TRAINER" in CliRunner().invoke(app, ["run", "--help"]).stdout
 
 
 def test_without_a_trainer_nothing_is_planned(run, tmp_path):
@@ -126,6 +167,12 @@ class TestSameTrainer:
         run_that_fails()
         plan, _ = planned()
         assert {stage.salt for stage in plan.stages_of("train").values()} == {"a" * 64}
+
+    def test_a_trainer_that_tells_no_digest_is_refused(self, run, trainer_of):
+        trainer_of("")
+        result = run()
+        assert result.exit_code == 2
+        assert "spec.reuse = 'sameTrainer'" in result.stderr
 
     def test_a_plan_of_another_build_is_refused(self, run, run_that_fails, trainer_of):
         trainer_of("a" * 64)

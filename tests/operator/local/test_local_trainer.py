@@ -56,7 +56,14 @@ class TestFinding:
 
 class TestBuild:
     def test_it_is_what_the_trainer_prints(self, executable):
-        assert build_of(executable("trainer", '[ "$1" = build ] && echo abc')) == "abc"
+        digest = "a" * 64
+        trainer = executable("trainer", f'[ "$1" = build ] && echo {digest}')
+        assert build_of(trainer) == digest
+
+    @pytest.mark.parametrize("answer", ["true", "echo version 3"], ids=["nothing", "other words"])
+    def test_an_answer_that_is_no_digest_is_refused(self, executable, answer):
+        with pytest.raises(SpecError, match="64 hex digits"):
+            build_of(executable("trainer", answer))
 
     def test_a_trainer_that_does_not_tell_is_an_error_of_reuse(self, executable):
         with pytest.raises(SpecError, match=r"spec\.reuse = 'sameTrainer'"):

@@ -64,6 +64,17 @@ def test_what_pods_ask_for_is_held_to_the_lists(lab, memory, allowed, pod, told)
     assert str(error.value) == told
 
 
+def test_a_folder_of_one_machine_is_no_encoder_of_a_cluster(memory):
+    encoders = [
+        {"name": "ours", "model": "builtin/e5-small-q4"},
+        {"name": "mine", "model": "./mine", "revision": f"sha256:{'a' * 64}"},
+    ]
+    spec = ExperimentSpec.parse(memory.small_spec(encoders=encoders)).spec
+    with pytest.raises(SpecError) as error:
+        check_allowed(spec, memory.SETTINGS)
+    assert str(error.value).startswith("spec.encoders[1].model = './mine': a folder of one machine")
+
+
 NEEDED = {
     "XLBENCH_STORE": "s3://bench",
     "XLBENCH_TRAINER_IMAGE": "trainer",
@@ -90,8 +101,8 @@ def test_an_administrator_says_it_in_the_environment(text, allowed):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        pytest.param('{"sources": ["hostPath"]}', "sources.0: Input should be", id="kind"),
-        pytest.param('{"accounts": []}', "accounts: Extra inputs are not", id="list"),
+        pytest.param('{"sources": ["hostPath"]}', "sources[0]: Input should be", id="kind"),
+        pytest.param('{"accounts": []}', "accounts: unknown field (did you mean", id="list"),
         pytest.param("claim", "the whole: Invalid JSON", id="no JSON"),
     ],
 )

@@ -3,8 +3,8 @@ from xlbench_operator.planning.cost import cost_of, layer_flops, sharing_of
 from xlbench_specs.encoders import EncoderShape
 
 T, A, B = {"task": "$target"}, {"task": "ha-slots"}, {"task": "cldr-names"}
-E5_SMALL = EncoderShape(layers=12, hidden=384, feed_forward=1536)
-XLM_R_BASE = EncoderShape(layers=12, hidden=768, feed_forward=3072)
+E5_SMALL = EncoderShape(layers=12, hidden=384, feed_forward=1536, positions=512)
+XLM_R_BASE = EncoderShape(layers=12, hidden=768, feed_forward=3072, positions=512)
 
 
 def test_the_flops_of_a_token_are_those_worked_by_hand():

@@ -97,6 +97,22 @@ def no_intermediates(spec):
     del spec["budget"]["intermediate"]
 
 
+def arms(*phases, orders=("listed", "listed")):
+    def change(spec):
+        each = zip(("one", "two"), phases, orders, strict=True)
+        spec["schedules"] = [
+            {"name": name, "phases": listed, "orders": {"mode": mode}}
+            for name, listed, mode in each
+        ]
+
+    return change
+
+
+JOINT = [{"tasks": [A, B]}, {"tasks": [T]}]
+CHAIN = [{"tasks": [A]}, {"tasks": [B]}, {"tasks": [T]}]
+LEFT_OUT = [{"tasks": [A]}, {"tasks": [B], "name": "b"}, {"tasks": [T]}]
+
+
 CASES = {
     # what is done to the golden spec with six seeds, the code raised or not
     "the golden spec has warm-ups that differ": (nothing, "several-warmups", True),
@@ -138,6 +154,20 @@ CASES = {
     "one target of an intermediate's source": (contaminated_target, "empty-endpoint", False),
     "a language that a target lacks": (some_absent, "absent-cells", True),
     "languages that all targets have": (nothing, "absent-cells", False),
+    "two arms of the same phases": (arms(JOINT, JOINT), "same-arms", True),
+    "the same but for a phase's name": (arms(CHAIN, LEFT_OUT), "same-arms", True),
+    "the same but for the order in a phase": (
+        arms(JOINT, [{"tasks": [B, A]}, {"tasks": [T]}]),
+        "same-arms",
+        True,
+    ),
+    "the same phases in other orders": (
+        arms(CHAIN, CHAIN, orders=("listed", "per-seed")),
+        "same-arms",
+        False,
+    ),
+    "the same tasks in other phases": (arms(JOINT, CHAIN), "same-arms", False),
+    "one arm": (no_intermediates, "same-arms", False),
     "an endpoint group with languages that are not tested": (
         endpoint("low-resource"),
         "endpoint-not-covered",

@@ -74,6 +74,15 @@ def test_a_bad_spec_never_reaches_the_cluster_and_is_told_as_by_validate(api, xl
     assert not api.asked
 
 
+def test_an_encoders_folder_is_for_local_runs(api, xlbench, spec):
+    local = f"model: ./mine, revision: 'sha256:{'a' * 64}'"
+    spec.write_text(spec.read_text().replace("model: builtin/random-tiny", local))
+    answer = xlbench("submit", spec)
+    assert answer.exit_code == 2
+    assert ": spec.encoders[0].model = './mine': a folder of one machine" in answer.stderr
+    assert not api.asked
+
+
 def test_what_the_server_refuses_is_told_with_its_path_and_line(api, xlbench, spec):
     api.invalid = [{"field": "spec.seeds", "message": "Invalid value: bears on results"}]
     answer = xlbench("submit", spec)
