@@ -12,8 +12,9 @@ _REPOSITORY = "afrisenti-semeval/afrisent-semeval-2023"
 ABOUT = About(
     description="is a tweet negative, neutral or positive?",
     protocol=(
-        "One text, one label; weighted_f1 is the shared task's score. There is no English training data of its own: trained on NusaX's "
-        "English, which has the same labels and other texts (reviews and posts)."
+        "One text, one label; weighted_f1 is the shared task's score. There is no English training "
+        "data of its own: trained on NusaX's English, which has the same labels and other texts "
+        "(reviews and posts)."
     ),
     kind="classification",
     metrics=("weighted_f1", "macro_f1", "accuracy"),
