@@ -106,6 +106,11 @@ class FileStore:
         """Use `root`, which is made when something is written."""
         self.root = root
 
+    @property
+    def url(self) -> str:
+        """The address at which `open_store` opens this folder."""
+        return f"file://{self.root.absolute()}"
+
     def read(self, path: str) -> Stored:
         """The object; raises `NotFoundError`."""
         data = self.local(path).read_bytes()
@@ -208,6 +213,8 @@ def checked_path(path: str) -> str:
 
 def open_store(url: str) -> Store:
     """The store at `file:///folder` or `s3://bucket/prefix`.
+
+    The folder is written as it is, no character escaped: charts and settings name it so too.
 
     Raises: `ValueError` for any other address, and for a setting of S3 that is none.
     """

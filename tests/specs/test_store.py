@@ -392,6 +392,15 @@ def test_folders_that_another_process_deletes_meanwhile_are_passed_over(tmp_path
     assert store.list("all") == ["all/a/file", "all/c/file"]
 
 
+@pytest.mark.parametrize("name", ["results", "my results é", "100%", "a%20b", "what?", "no #1"])
+def test_an_address_names_the_folder_as_it_is(tmp_path, name):
+    store = FileStore(tmp_path / name)
+    store.put("a/b", b"x")
+    found = open_store(store.url)
+    assert found.root == store.root
+    assert found.read("a/b").data == b"x"
+
+
 def test_readers_see_the_old_or_the_new_content_and_no_partial_file(tmp_path):
     store = FileStore(tmp_path)
     store.put("a/b", b"content")

@@ -191,8 +191,7 @@ class Execution:
         self._store.put(path, file.text().encode())
         log = self._log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
-        url = self._store.root.as_uri()
-        arguments = [str(self._settings.trainer), "--store", url, path]
+        arguments = [str(self._settings.trainer), "--store", self._store.url, path]
         process = _Process(start(arguments, log, self._settings.threads), name, keys)
         pipe = process.popen.stdout
         assert pipe is not None  # noqa: S101 - we asked for a pipe

@@ -125,9 +125,9 @@ def store(tmp_path):
 
 @pytest.fixture
 def execute(plan, store, trainer):
-    """Runs the plan, or another one in the same folder; the execution and what was said."""
+    """Runs the plan, or another one or elsewhere; the execution and what was said."""
 
-    def run(jobs=1, plan=plan):
+    def run(jobs=1, plan=plan, store=store):
         console = Console(file=io.StringIO(), record=True, width=200)
         runtime = StageRuntime(scratch=str(store.root / "scratch"))
         with display_on(console) as display:

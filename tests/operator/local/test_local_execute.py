@@ -12,7 +12,7 @@ from xlbench_operator.local.board import State
 from xlbench_specs import layout
 from xlbench_specs.manifests import Failure
 from xlbench_specs.stages import StageFile
-from xlbench_specs.store import finished
+from xlbench_specs.store import FileStore, finished
 
 pytestmark = pytest.mark.slow  # real processes, their deaths and their deadlines
 
@@ -78,6 +78,11 @@ def test_every_stage_is_run_once_after_what_it_needs(plan, store, execute, begun
     for number, key in enumerate(order):
         assert set(plan.stages[key].inputs.values()) <= set(order[:number])
     assert all(finished(store, stage.kind, key) for key, stage in plan.stages.items())
+
+
+def test_a_folder_may_have_any_name(plan, tmp_path, execute):
+    execution, _ = execute(store=FileStore(tmp_path / "my results é 100%20"))
+    assert states(execution) == {State.DONE: len(plan.stages)}
 
 
 def test_one_job_runs_a_plan_of_one_encoder_in_one_process(execute, begun):
