@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -34,7 +34,9 @@ from xlbench_operator.local.schedule import left_s, next_batch
 from xlbench_operator.local.trainer import start
 
 TICK_S = 0.25
-"""How often the display is drawn and signals are looked at when no trainer says anything."""
+"""How often the display is drawn, and signals and dead trainers are looked for, in silence."""
+PIPE_BYTES = 1 << 16
+"""What a pipe holds at most: one read gets all that a dead trainer has said."""
 LAST_LINES = 12
 NAME_DIGITS = 12
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -133,6 +135,7 @@ class Execution:
             while self._processes:
                 for ready, _ in selector.select(TICK_S):
                     self._listen(selector, ready.fd)
+                self._bury_the_dead(selector)
                 self._stop_if_asked()
                 if self._moved:
                     self._fill(selector)
@@ -201,18 +204,37 @@ class Execution:
         self.board.claim(keys)
 
     def _listen(self, selector: selectors.BaseSelector, descriptor: int) -> None:
-        """Read what a trainer said; at the end of its pipe it has ended."""
+        """Read what a trainer said. At the end of its pipe it dies this moment, or is mute."""
         process = self._processes[descriptor]
-        data = os.read(descriptor, 1 << 16)
-        *lines, process.rest = (process.rest + data).split(b"\n")
-        for line in lines:
-            self._hear(process, line)
-        if not data:
+        if not self._read(process, descriptor):
             selector.unregister(descriptor)
+            with suppress(subprocess.TimeoutExpired):
+                process.popen.wait(TICK_S)
+
+    def _bury_the_dead(self, selector: selectors.BaseSelector) -> None:
+        """Take leave of trainers that have ended; a process of theirs may still hold the pipe."""
+        for descriptor, process in list(self._processes.items()):
+            code = process.popen.poll()
+            if code is None:
+                continue
+            self._read(process, descriptor)
+            if descriptor in selector.get_map():
+                selector.unregister(descriptor)
             del self._processes[descriptor]
             assert process.popen.stdout is not None  # noqa: S101 - we asked for a pipe
             process.popen.stdout.close()
-            self._bury(process, process.popen.wait())
+            self._bury(process, code)
+
+    def _read(self, process: _Process, descriptor: int) -> bool:
+        """Take in what a trainer said meanwhile; False at the end of its pipe."""
+        try:
+            data = os.read(descriptor, PIPE_BYTES)
+        except BlockingIOError:
+            return True
+        *lines, process.rest = (process.rest + data).split(b"\n")
+        for line in lines:
+            self._hear(process, line)
+        return bool(data)
 
     def _hear(self, process: _Process, line: bytes) -> None:
         """Take in one event; what is none is passed over, as a library may print too."""

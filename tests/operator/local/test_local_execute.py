@@ -1,10 +1,12 @@
 """The executor with real processes and a stand-in trainer that misbehaves on demand."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -209,6 +211,28 @@ def test_a_broken_executable_fails_the_run_and_says_what_it_said(plan, execute, 
     assert "no such library" in said
 
 
+@pytest.fixture
+def orphan(trainer):
+    """Has each trainer leave a process that outlives it and holds its pipe."""
+    mark = trainer.parent / "orphan"
+    command = trainer.read_text().removeprefix("#!/bin/sh\n")
+    trainer.write_text(f"#!/bin/sh\nsleep {2 * SOON_S:g} &\necho $! >>'{mark}'\n{command}")
+    yield
+    for process in map(int, mark.read_text().split()):
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("orphan")
+def test_a_trainer_has_ended_though_a_process_of_its_own_lives_on(plan, execute, order):
+    order(first(plan, "train", seed=1), "crash")
+    begun = time.monotonic()
+    execution, said = execute()
+    assert time.monotonic() - begun < SOON_S
+    assert states(execution) == {State.DONE: len(plan.stages)}
+    assert said.count("will try again: train chain, seed 1") == 1
+
+
 @pytest.mark.slow
 class TestInAProcessOfItsOwn:
     """Signals, kills and races: the executor is a child here, so that it can be done away with."""
@@ -265,10 +289,11 @@ class TestInAProcessOfItsOwn:
         }
         assert not done & {key for _, key in begun()[before:]}
 
-    def test_the_second_ctrl_c_kills_what_does_not_stop(self, begin, trainer):
+    @pytest.mark.parametrize("first", ["trap '' TERM", "trap '' TERM; exec >&-"])
+    def test_the_second_ctrl_c_kills_what_does_not_stop(self, begin, trainer, first):
         mark = trainer.parent / "deaf"
         trainer.write_text(
-            f"#!/bin/sh\ntrap '' TERM\necho $$ > {mark}.new; mv {mark}.new {mark}\n"
+            f"#!/bin/sh\n{first}\necho $$ > {mark}.new; mv {mark}.new {mark}\n"
             "while :; do sleep 0.05; done\n"
         )
         run = begin()
