@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from xlbench_specs import layout
 from xlbench_specs.documents import digest
 from xlbench_specs.exits import UNCOUNTED, TrainerExit
-from xlbench_specs.manifests import Failure
+from xlbench_specs.manifests import Failure, Manifest
 from xlbench_specs.plans import Plan
 from xlbench_specs.stages import KINDS, Kind, StageFile, StageRuntime
 from xlbench_specs.store import FileStore, NotFoundError, finished
@@ -100,7 +100,6 @@ class _Process:
     keys: list[str]
     rest: bytes = b""
     current: str | None = None
-    began: float = 0.0
     steps: tuple[int, int] = (0, 0)
     failed: bool = False
 
@@ -164,9 +163,8 @@ class Execution:
     def _look(self) -> set[str]:
         """Stages that have a manifest; how long they took is the first measurement."""
         found = set()
-        for key, stage in self._graph.stages.items():
-            manifest = finished(self._store, stage.kind, key)
-            if manifest is not None:
+        for key in self._graph.stages:
+            if (manifest := self._manifest(key)) is not None:
                 found.add(key)
                 self._rates.observe(key, manifest.provenance.wall_s)
         return found
@@ -179,7 +177,7 @@ class Execution:
             batch = next_batch(self.board, self._rates.cost_s, jobs, idle)
             if not batch:
                 return
-            there = {key for key in batch if self._is_finished(key)}  # by another run meanwhile
+            there = {key for key in batch if self._manifest(key)}  # by another run meanwhile
             for key in there:
                 self.board.finish(key, reused=True)
             keys = [key for key in batch if key not in there]
@@ -247,11 +245,11 @@ class Execution:
             return
         match name:
             case "begin":
-                process.current, process.began, process.steps = key, time.monotonic(), (0, 0)
+                process.current, process.steps = key, (0, 0)
             case "step":
                 process.steps = (int(event["done"]), int(event["total"]))
-            case "done" | "reused" if self._is_finished(key):
-                self._finish(process, key, reused=name == "reused")
+            case "done" | "reused" if (manifest := self._manifest(key)) is not None:
+                self._finish(process, manifest, reused=name == "reused")
             case "failed":
                 process.current, process.failed = None, True
                 process.keys.remove(key)  # it is no longer this process's: another may take it
@@ -259,13 +257,15 @@ class Execution:
             case "skipped":
                 process.current = None
 
-    def _finish(self, process: _Process, key: str, *, reused: bool) -> None:
+    def _finish(self, process: _Process, manifest: Manifest, *, reused: bool) -> None:
+        """Note a finished stage. How long it took its manifest says, whoever wrote that."""
         self._moved = True
-        seconds = time.monotonic() - process.began
-        process.current = None
+        key, seconds = manifest.key, manifest.provenance.wall_s
+        if process.current == key:
+            process.current = None
         self.board.finish(key, reused=reused)
+        self._rates.observe(key, seconds)
         if not reused:
-            self._rates.observe(key, seconds)
             self._display.ended(self._graph.names[key], State.DONE, seconds)
 
     def _bury(self, process: _Process, code: int) -> None:
@@ -273,12 +273,14 @@ class Execution:
         self._moved = True
         rest = []
         for key in process.keys:
-            if self.board.states[key] is State.CLAIMED:
-                if self._is_finished(key):  # it was killed before it could say so
-                    self._finish(process, key, reused=False)
-                else:
-                    rest.append(key)
-                    self.board.release(key)
+            if self.board.states[key] is not State.CLAIMED:
+                continue
+            if (manifest := self._manifest(key)) is not None:
+                # Killed before it could say so; what it never began another run finished.
+                self._finish(process, manifest, reused=key != process.current)
+            else:
+                rest.append(key)
+                self.board.release(key)
         orderly = process.failed and process.current is None  # the rest waits for what failed
         if rest and not (orderly or self._stops or code in UNCOUNTED):
             culprit = process.current if process.current in rest else rest[0]
@@ -323,8 +325,8 @@ class Execution:
         kind = self._graph.stages[key].kind
         return Failure(key=key, kind=kind, reason=reason, message=message, retryable=retryable)
 
-    def _is_finished(self, key: str) -> bool:
-        return finished(self._store, self._graph.stages[key].kind, key) is not None
+    def _manifest(self, key: str) -> Manifest | None:
+        return finished(self._store, self._graph.stages[key].kind, key)
 
     def _log(self, name: str) -> Path:
         return self._store.root / layout.log(self._folder, name)

@@ -123,6 +123,36 @@ def store(tmp_path):
     return FileStore(tmp_path / "results")
 
 
+class Watch:
+    """A display that notes the time left."""
+
+    def __init__(self):
+        self.left_s = []
+
+    def update(self, snapshot):
+        self.left_s.append(snapshot.left_s)
+
+    def ended(self, name, state, seconds):
+        pass
+
+    def tell(self, line):
+        pass
+
+
+@pytest.fixture
+def watched(plan, store, trainer):
+    """Runs the plan; the execution, and the time left before and at every update."""
+
+    def run():
+        watch = Watch()
+        execution = Execution(plan, store, Settings(trainer, 1, 1, StageRuntime()), watch)
+        watch.update(execution.snapshot())
+        execution.run()
+        return execution, watch.left_s
+
+    return run
+
+
 @pytest.fixture
 def execute(plan, store, trainer):
     """Runs the plan, or another one or elsewhere; the execution and what was said."""

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from finished_stages import manifest_of
 from xlbench_operator.local.board import State
 from xlbench_specs import layout
 from xlbench_specs.manifests import Failure
@@ -184,6 +185,26 @@ def test_a_failed_stage_takes_down_what_needs_it_and_no_more(  # noqa: PLR0917 -
     assert words in said
     log = said.partition("log: ")[2].split()[0]
     assert Path(log).is_file()
+
+
+def test_a_stage_that_another_run_finished_meanwhile_took_what_that_run_needed(
+    plan, store, trainer, watched, order
+):
+    key = first(plan, "prepare")
+    there = store.root / layout.manifest("prepare", key)
+    made = trainer.parent / "manifest.json"
+    made.write_text(manifest_of(plan.stages[key], "another").text())
+    command = trainer.read_text().removeprefix("#!/bin/sh\n")
+    trainer.write_text(
+        f"#!/bin/sh\nif [ -f '{made}' ]; then mkdir -p '{there.parent}'; mv '{made}' '{there}'\n"
+        f"kill -9 $$; fi\n{command}"
+    )
+    order(first(plan, "encoder"), "slow")
+    execution, left_s = watched()
+    assert max(left_s) == left_s[0], "stand-ins are faster than what is expected of trainers"
+    assert list(execution.board.keys(State.REUSED)) == [key]
+    assert states(execution)[State.DONE] == len(plan.stages) - 1
+    assert finished(store, "prepare", key).attempt == "another"
 
 
 def test_a_failed_stage_is_tried_anew_by_the_next_run(plan, execute, order):
