@@ -119,13 +119,12 @@ class FileStore:
     def create(self, path: str, data: bytes) -> bool:
         """Write only if nothing is there; a hard link fails if its name exists."""
         target = self._path(path)
-        partial = self._write_partial(target, data)
-        try:
-            os.link(partial, target)
-        except FileExistsError:
-            return False
-        finally:
-            partial.unlink(missing_ok=True)
+        with _partial_of(target) as partial:
+            _write(partial, data)
+            try:
+                os.link(partial, target)
+            except FileExistsError:
+                return False
         _sync_folder(target.parent)
         return True
 
@@ -144,17 +143,18 @@ class FileStore:
     def put(self, path: str, data: bytes) -> None:
         """Write, whatever is there; readers see the old or the new content, never a part."""
         target = self._path(path)
-        self._write_partial(target, data).replace(target)
+        with _partial_of(target) as partial:
+            _write(partial, data)
+            partial.replace(target)
         _sync_folder(target.parent)
 
     def upload(self, path: str, source: Path) -> None:
         """Move a local file into the store."""
         target = self._path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(_PARTIAL + uuid.uuid4().hex)
-        shutil.move(source, partial)
-        _sync_file(partial)
-        partial.replace(target)
+        with _partial_of(target) as partial:
+            shutil.move(source, partial)
+            _sync_file(partial)
+            partial.replace(target)
         _sync_folder(target.parent)
 
     def local(self, path: str) -> Path:
@@ -181,14 +181,6 @@ class FileStore:
 
     def _path(self, path: str) -> Path:
         return self.root / checked_path(path)
-
-    @staticmethod
-    def _write_partial(target: Path, data: bytes) -> Path:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(_PARTIAL + uuid.uuid4().hex)
-        partial.write_bytes(data)
-        _sync_file(partial)
-        return partial
 
     @contextmanager
     def _lock(self, path: str) -> Iterator[None]:
@@ -375,6 +367,22 @@ def _valid(data: bytes, key: str) -> Manifest | None:
     except ValidationError:
         return None
     return manifest if manifest.key == key == manifest.stage.key else None
+
+
+@contextmanager
+def _partial_of(target: Path) -> Iterator[Path]:
+    """A name beside `target` for what becomes it; a write that fails leaves nothing there."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(_PARTIAL + uuid.uuid4().hex)
+    try:
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    _sync_file(path)
 
 
 def _sync_file(path: Path) -> None:

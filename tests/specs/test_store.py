@@ -3,6 +3,7 @@
 Another implementation joins by a line in `STORES`.
 """
 
+import errno
 import hashlib
 import multiprocessing
 import os
@@ -399,6 +400,33 @@ def test_an_address_names_the_folder_as_it_is(tmp_path, name):
     found = open_store(store.url)
     assert found.root == store.root
     assert found.read("a/b").data == b"x"
+
+
+WRITES = {
+    "put": lambda store, _: store.put("a/b", b"new"),
+    "create": lambda store, _: store.create("a/c", b"new"),
+    "upload": lambda store, file: store.upload("a/b", file),
+    "replace": lambda store, _: store.replace("a/b", b"new", store.read("a/b").etag),
+}
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@pytest.mark.parametrize("reason", [OSError(errno.ENOSPC, "disk full"), KeyboardInterrupt()])
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch, write, reason):
+    store = FileStore(tmp_path / "store")
+    store.put("a/b", b"old")
+    file = tmp_path / "file"
+    file.write_bytes(b"new")
+
+    def fail(_):
+        raise reason
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(type(reason)):
+        write(store, file)
+    names = {path.name for path in (store.root / "a").iterdir()}
+    assert names - {".partial-lock"} == {"b"}
+    assert store.read("a/b").data == b"old"
 
 
 def test_readers_see_the_old_or_the_new_content_and_no_partial_file(tmp_path):
