@@ -6,7 +6,14 @@ Pure. Called by `xlbench_operator.analysis.report`.
 from collections.abc import Mapping, Sequence
 
 from xlbench_specs.languages import ENGLISH
-from xlbench_specs.results import MAJORITY, CellScores, Contrast, ScheduleSummary, Summary
+from xlbench_specs.results import (
+    MAJORITY,
+    CellScores,
+    Contrast,
+    ScheduleScores,
+    ScheduleSummary,
+    Summary,
+)
 from xlbench_specs.runs import Cost, ReportProvenance
 
 from xlbench_operator.analysis.entries import (
@@ -250,32 +257,47 @@ def _cells(summary: Summary, encoder: str, target: str, task: str) -> list[tuple
 
 
 def seeds_table(summary: Summary, encoder: str, target: str, task: str) -> Table:
-    """Every score of every seed; what is missing says how it came out."""
+    """Every score of every seed and order; what is missing says how it came out."""
     cells = _cells(summary, encoder, target, task)
-    rows = []
-    for at, cell in cells:
-        for number, row in enumerate(cell.schedules):
-            scores = tuple(
-                score_entry(each.score, f"cells/{at}/schedules/{number}/seeds/{place}/score")
-                if each.score is not None
-                else word(each.status, "strong")
-                for place, each in enumerate(row.seeds)
-            )
-            name = language_name(cell.language)
-            rows.append((word(name, "head"), word(row.schedule), *scores))
-    heads = next((row.seeds for _, cell in cells for row in cell.schedules), [])
-    width = max((len(row) - 2 for row in rows), default=0)
-    labels = [f"seed {each.seed}" for each in heads] + [""] * (width - len(heads))
+    seen = {
+        (each.seed, each.chain) for _, cell in cells for row in cell.schedules for each in row.seeds
+    }
+    models = sorted(seen)
+    several = any(chain for _, chain in models)
     return Table(
         name=f"seeds-{encoder}-{target}-{task}",
         caption=f"{metric_name(summary.design.metrics[task])} of {task} in points, every seed.",
         columns=(
             Column("language", numeric=False),
             Column("schedule", numeric=False),
-            *(Column(label) for label in labels[:width]),
+            *(
+                Column(f"seed {seed}, order {chain + 1}" if several else f"seed {seed}")
+                for seed, chain in models
+            ),
         ),
-        rows=tuple((*row, *[word("")] * (width + 2 - len(row))) for row in rows),
+        rows=tuple(
+            (
+                word(language_name(cell.language), "head"),
+                word(row.schedule),
+                *(
+                    _seed_entry(row, model, f"cells/{at}/schedules/{number}/seeds")
+                    for model in models
+                ),
+            )
+            for at, cell in cells
+            for number, row in enumerate(cell.schedules)
+        ),
     )
+
+
+def _seed_entry(row: ScheduleScores, model: tuple[int, int], path: str) -> Entry:
+    """A schedule's score of a seed and order, which not every schedule has."""
+    for place, each in enumerate(row.seeds):
+        if (each.seed, each.chain) == model and each.score is not None:
+            return score_entry(each.score, f"{path}/{place}/score")
+        if (each.seed, each.chain) == model:
+            return word(each.status, "strong")
+    return word(MISSING, "quiet")
 
 
 def scopes_table(summary: Summary, encoder: str) -> Table:
