@@ -85,6 +85,35 @@ def test_retrieval_is_not_resampled_and_says_so():
     assert _ask(mixed).item_se == pytest.approx(0.015, rel=0.05)
 
 
+def test_a_schedule_without_a_score_spoils_no_contrast_of_others():
+    cell = _cell("a", "sw", [0.9] * 3, [0.8] * 3)
+    whole = _ask([cell])
+    third = Model("third", "arm", 0, 0)
+    cell.statuses[third] = "done"
+    cell.scores[third] = {"accuracy": np.nan}
+    cell.counts[third] = np.zeros((100, 2), dtype=np.float32)
+    assert _ask([cell]) == whole
+
+
+@pytest.mark.parametrize("defined", [0, 1])
+def test_nothing_is_inferred_where_the_items_variance_is_undefined(monkeypatch, defined):
+    def drawn(tallies, *, digest, resamples):  # noqa: ARG001 - as the real one is called
+        values = np.full((resamples, 1), np.nan)
+        values[:defined] = 0.1
+        return [values for _ in tallies]
+
+    monkeypatch.setattr("xlbench_operator.analysis.contrasts.resampled_differences", drawn)
+    found = _ask([_cell("a", "sw", [0.9, 0.8, 0.85], [0.8, 0.75, 0.7])])
+    assert found.estimate == pytest.approx(0.1)
+    assert len(found.differences) == 3
+    judged = (found.low, found.standard_error, found.item_se, found.p, found.verdict)
+    assert judged == (None,) * 5
+    assert found.note == (
+        "the variance of the test items is undefined: fewer than two resamples have every score"
+    )
+    assert adjusted([found], RULES) == [found]
+
+
 @pytest.mark.parametrize(
     ("cells", "seeds", "missing_seeds", "missing_cells"),
     [

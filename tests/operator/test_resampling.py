@@ -107,6 +107,19 @@ def test_a_draw_that_leaves_nothing_to_score_is_left_out_of_the_variance() -> No
     assert item_variance(drawn).tolist() == [0.0]
 
 
+def test_a_model_that_is_not_compared_may_lack_a_score() -> None:
+    pair = _accuracy("sw", [1, 1], [0, 1], [0, 1])
+    nothing = np.zeros_like(pair.counts[:, :1])
+    counts = np.concatenate([pair.counts, nothing], axis=1)
+    contrasts = np.array([[1.0, 0.0], [-1.0, 1.0], [0.0, -1.0]])
+    (drawn,) = resampled_differences(
+        [Tally("sw", "accuracy", pair.units, counts, contrasts)], digest=DIGEST, resamples=100
+    )
+    (alone,) = resampled_differences([pair], digest=DIGEST, resamples=100)
+    assert np.array_equal(drawn[:, :1], alone)
+    assert np.isnan(drawn[:, 1]).all()
+
+
 def test_large_pools_are_drawn_in_bounded_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xlbench_operator.analysis.resampling._CHUNK_WEIGHTS", 7)
     tally = _accuracy("sw", [1, 1], [0, 1], [0, 1])

@@ -243,13 +243,19 @@ def _contrast(
     variance, units = 0.0, 0
     if resampled:
         draws = [paired.weights[at] * drawn[at, paired.column] for at in resampled]
-        variance = float(item_variance(np.sum(draws, axis=0)))
+        differences = np.sum(draws, axis=0)
+        if np.isfinite(differences).sum() < 2:  # noqa: PLR2004 - the fewest that vary
+            return known.model_copy(update={"note": _UNDEFINED_NOTE})
+        variance = float(item_variance(differences))
         units = int(np.unique(np.concatenate([cells[at].units for at in resampled])).size)
     found = estimate(values, item_variance=variance, units=units)
     mind = None if len(resampled) == len(paired.weights) else _RETRIEVAL_NOTE
     return known.model_copy(update={**_judged(found, rules), "note": mind})
 
 
+_UNDEFINED_NOTE = (
+    "the variance of the test items is undefined: fewer than two resamples have every score"
+)
 _RETRIEVAL_NOTE = (
     "retrieval scores are those of their pool: their items are not resampled and add no variance"
 )

@@ -104,7 +104,12 @@ def _differences(tally: Tally, weights: npt.NDArray[np.float32]) -> npt.NDArray[
     """Differences ``[resamples, contrasts]`` of a cell whose units weigh ``[resamples, units]``."""
     units, models, features = tally.counts.shape
     sums = (weights @ tally.counts.reshape(units, -1)).reshape(-1, models, features)
-    return np.asarray(score(tally.metric, sums).astype(np.float64) @ tally.contrasts)
+    scores = score(tally.metric, sums).astype(np.float64)
+    differences = np.empty((len(scores), tally.contrasts.shape[1]))
+    for number, signs in enumerate(tally.contrasts.T):
+        compared = signs != 0  # an undefined score of another model is no part of it: NaN * 0 = NaN
+        differences[:, number] = scores[:, compared] @ signs[compared]
+    return differences
 
 
 def _groups(tallies: Sequence[Tally]) -> list[list[int]]:
