@@ -1,7 +1,8 @@
 """Refusals: specs that read well and still mean no plan. Pure.
 
-What a field alone tells is refused by the model, what a table tells by `checks`; here stands what
-only shows once phases, orders and targets are seen together. All problems are found at once.
+What a field alone tells is refused by the model, what the file or a table tells by `checks`, which
+a spec has passed before; here stands what only shows once phases, orders and targets are seen
+together. All problems are found at once.
 Called by `plan` before anything is laid out.
 """
 
@@ -64,18 +65,6 @@ def _refs(spec: Experiment) -> Iterator[tuple[str, TaskRef]]:
 
 def _targets(spec: Experiment) -> list[str]:
     return [target.task for target in spec.targets]
-
-
-def _twice_in_a_phase(spec: Experiment, _: Tasks) -> Iterator[Problem]:
-    for place in _places(spec):
-        names = [ref.task for ref in place.phase.tasks]
-        for number, name in enumerate(names):
-            if name in names[:number]:
-                yield Problem(
-                    f"{place.path}.tasks[{number}].task",
-                    name,
-                    "stands twice in this phase: name it once, or in two phases",
-                )
 
 
 def _target_as_intermediate(spec: Experiment, _: Tasks) -> Iterator[Problem]:
@@ -275,7 +264,6 @@ def _orders_of(schedule: Schedule, target: str) -> int:
 
 
 REFUSALS: tuple[Refusal, ...] = (
-    _twice_in_a_phase,
     _target_as_intermediate,
     _recipes,
     _without_training_data,
