@@ -11,6 +11,7 @@ import selectors
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from xlbench_specs.tasks import task_table
 from xlbench_operator.local.board import Board, State
 from xlbench_operator.local.graph import graph_of
 from xlbench_operator.local.rates import Rates
-from xlbench_operator.local.schedule import left_s, next_batch
+from xlbench_operator.local.schedule import backwards, left_s, next_batch
 from xlbench_operator.local.trainer import start
 
 TICK_S = 0.25
@@ -98,6 +99,8 @@ class _Process:
     popen: subprocess.Popen[bytes]
     name: str
     keys: list[str]
+    backwards: bool
+    """Whether it scores its sets from the last to the first, as not all should begin at one end."""
     rest: bytes = b""
     current: str | None = None
     steps: tuple[int, int] = (0, 0)
@@ -185,6 +188,10 @@ class Execution:
                 self._start(selector, keys)
 
     def _start(self, selector: selectors.BaseSelector, keys: list[str]) -> None:
+        others = Counter(process.backwards for process in self._processes.values())
+        turned = others[False] > others[True]
+        if turned:
+            keys = backwards(self._graph.stages, keys)
         stages = [self._graph.stages[key] for key in keys]
         name = f"{stages[-1].kind}-{digest(sorted(keys))[:NAME_DIGITS]}"
         file = StageFile(experiment=self._folder, stages=stages, runtime=self._settings.runtime)
@@ -193,7 +200,7 @@ class Execution:
         log = self._log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         arguments = [str(self._settings.trainer), "--store", self._store.url, path]
-        process = _Process(start(arguments, log, self._settings.threads), name, keys)
+        process = _Process(start(arguments, log, self._settings.threads), name, keys, turned)
         pipe = process.popen.stdout
         assert pipe is not None  # noqa: S101 - we asked for a pipe
         os.set_blocking(pipe.fileno(), False)

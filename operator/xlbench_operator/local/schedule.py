@@ -8,8 +8,11 @@ Source: Topcuoglu et al. 2002, section 4 (upward rank); Polychronopoulos and Kuc
 self-scheduling).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from math import inf
+
+from xlbench_specs.stages import Stage
 
 from xlbench_operator.local.board import ENDED, Board, State
 from xlbench_operator.local.graph import Graph
@@ -60,6 +63,18 @@ def next_batch(board: Board, cost: Cost, jobs: int, idle: int) -> list[str]:
             batch.update(dict.fromkeys(keys))
             spent += sum(map(cost, keys))
     return list(batch)
+
+
+def backwards(stages: Mapping[str, Stage], batch: Sequence[str]) -> list[str]:
+    """The same batch with each run of scores in the opposite order.
+
+    What frozen layers say of a set one process computes, and others that ask wait for it. Two that
+    come from both ends meet once, and the second half is kept by then.
+    """
+    runs = groupby(batch, key=lambda key: stages[key].kind == "evaluate")
+    return [
+        key for scores, keys in runs for key in (reversed(list(keys)) if scores else list(keys))
+    ]
 
 
 def left_s(board: Board, cost: Cost, jobs: int, running: Mapping[str, float]) -> float:
