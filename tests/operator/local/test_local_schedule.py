@@ -7,7 +7,7 @@ from made_up import train_params
 from xlbench_operator.local.board import TRIES, Board, State
 from xlbench_operator.local.graph import Graph, graph_of
 from xlbench_operator.local.rates import FIXED_S, UPDATE_S, Rates
-from xlbench_operator.local.schedule import left_s, next_batch, ranks
+from xlbench_operator.local.schedule import backwards, left_s, next_batch, ranks
 from xlbench_specs.stages import (
     EncoderParams,
     EvaluateParams,
@@ -173,6 +173,11 @@ class TestBoard:
         board = board_after(TWO_MODELS, "e s", failed="d")
         assert board.ended
         assert set(board.keys(State.SKIPPED)) == set(TWO_MODELS.stages) - {"e", "s", "d"}
+
+
+def test_only_scores_are_taken_backwards_and_stay_behind_their_model():
+    batch = "d s a a1 a2 b b1 b+ b2".split()
+    assert backwards(TWO_MODELS.stages, batch) == "d s a a2 a1 b b1 b+ b2".split()
 
 
 def size_of(prepare):
