@@ -176,8 +176,8 @@ class TestBoard:
 
 
 def test_only_scores_are_taken_backwards_and_stay_behind_their_model():
-    batch = "d s a a1 a2 b b1 b+ b2".split()
-    assert backwards(TWO_MODELS.stages, batch) == "d s a a2 a1 b b1 b+ b2".split()
+    batch = ["d", "s", "a", "a1", "a2", "b", "b1", "b+", "b2"]
+    assert backwards(TWO_MODELS.stages, batch) == ["d", "s", "a", "a2", "a1", "b", "b1", "b+", "b2"]
 
 
 def size_of(prepare):
