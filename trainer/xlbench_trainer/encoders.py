@@ -123,8 +123,7 @@ class Encoder:
     @property
     def first_position(self) -> int:
         """Number of a sequence's first position."""
-        after = self.family.positions == "after padding"
-        return int(self.model.config.pad_token_id) + 1 if after else 0
+        return _first_position(self.model.config, self.family)
 
     @property
     def layers(self) -> Sequence[nn.Module]:
@@ -235,8 +234,11 @@ def longest_text(config: PreTrainedConfig, family: EncoderFamily) -> int | None:
     """Tokens of the longest text that an encoder has positions for; None: of any length."""
     if family.positions == "relative":
         return None
-    before = int(config.pad_token_id) + 1 if family.positions == "after padding" else 0
-    return int(config.max_position_embeddings) - before
+    return int(config.max_position_embeddings) - _first_position(config, family)
+
+
+def _first_position(config: PreTrainedConfig, family: EncoderFamily) -> int:
+    return int(config.pad_token_id) + 1 if family.positions == "after padding" else 0
 
 
 @cache

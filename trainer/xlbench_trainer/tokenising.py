@@ -16,7 +16,7 @@ from xlbench_specs.languages import ENGLISH
 from xlbench_specs.tasks import Task
 
 from xlbench_trainer.tasks.examples import Candidate, Example
-from xlbench_trainer.tokens import IGNORED, Contexts, Items, PreparedSet, evenly
+from xlbench_trainer.tokens import IGNORED, Contexts, Items, PreparedSet, edges_of, evenly
 
 QUESTION_TOKENS = 64
 """Longest question; what is longer is cut. Source: XTREME's `third_party/run_squad.py`."""
@@ -101,7 +101,7 @@ def tokenised(
     lengths = [len(row) for row in found.rows]
     prepared = PreparedSet(
         ids=np.array([token for row in found.rows for token in row], np.int32),
-        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        offsets=edges_of(lengths),
         labels=np.array(found.labels, np.int32),
         items=Items(
             example_id=[each.example_id for each in examples],
@@ -151,7 +151,7 @@ def _choices(
     options = [option for each in examples for option in each.segments[1:]]
     rows, truncated = tokeniser.cut(asked, options)
     counts = [len(each.segments) - 1 for each in examples]
-    firsts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    firsts = edges_of(counts)
     return _Sequences(rows, firsts, truncated, [number[each.labels[0]] for each in examples])
 
 
@@ -203,7 +203,7 @@ def _tagged(
             labels += tags
         counts.append(len(parts))
         truncated += any(stop - start > room for start, stop in itertools.pairwise(edges))
-    firsts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    firsts = edges_of(counts)
     return _Sequences(rows, firsts, truncated, labels)
 
 
@@ -266,7 +266,7 @@ def _windows(examples: Sequence[Example], tokeniser: Tokeniser) -> _Sequences:
         labels.extend(edge for span in spans for edge in span or (0, 0))
         places.extend(found)
         counts.append(len(found))
-    firsts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    firsts = edges_of(counts)
     contexts = Contexts([each.segments[1] for each in examples], np.concatenate(places))
     return _Sequences(rows, firsts, truncated, labels, contexts)
 

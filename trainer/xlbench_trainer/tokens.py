@@ -111,6 +111,11 @@ def evenly(examples: int, each: int) -> NDArray[np.int64]:
     return np.arange(examples + 1, dtype=np.int64) * each
 
 
+def edges_of(sizes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of some runs of so many begins, and where the last one ends."""
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
 def write(folder: Path, prepared: PreparedSet) -> None:
     """Write a prepared set into an existing folder."""
     prepared.ids.astype("<i4").tofile(folder / IDS_FILE)
@@ -187,7 +192,7 @@ def join(sets: Sequence[PreparedSet]) -> PreparedSet:
 def _chained(edges: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     """Edges of several sets as those of one set, each beginning where the one before it ends."""
     sizes = np.concatenate([np.diff(each) for each in edges])
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return edges_of(sizes)
 
 
 def _map(path: Path, kind: str) -> NDArray[Any]:

@@ -117,7 +117,7 @@ def encoder_params(encoder: EncoderRef) -> EncoderParams:
     if encoder.model.startswith(BUILTIN):
         builtin = BUILTIN_ENCODERS[encoder.model.removeprefix(BUILTIN)]
         return EncoderParams(model=encoder.model, revision=builtin.revision)
-    model = "folder" if encoder.model.startswith(("/", ".")) else encoder.model
+    model = "folder" if encoder.is_folder else encoder.model
     return EncoderParams(model=model, revision=encoder.revision or "")
 
 
